@@ -1,0 +1,88 @@
+// Package placement decides who should serve what: the size of every pool, its
+// members, and what today's nodes cannot fill, each with its reason.
+//
+// It owns the target: pools and seats. It must not know how the cluster gets
+// there (package rollout), what is ready, what time it is, or who asks. It is
+// pure: equal views give equal targets, whatever the order of the nodes, and
+// messages in a view are never changed. It keeps no state, so every function
+// may be called from any goroutine.
+//
+// Placing happens in four stages, each bound by the ones before it:
+//
+//  1. Sizes, by formula over the registered nodes, up or down (sizes.go): count
+//     pools, then weights by Sainte-Laguë, then `all`.
+//  2. Filling: how many of these seats can be held at once by nodes that may
+//     take them now, pools of higher priority first (flow.go).
+//  3. Members: the cheapest choice of nodes for exactly these seats (members.go).
+//     What cheap means is one list of costs, compared in order (cost.go).
+//  4. Reasons (reason.go).
+//
+// The costs have a property that the rest of Roster relies on: a move towards
+// the target makes the target cheaper by at least as much as it makes any other
+// choice, and no two choices cost the same. So placing again in the middle of a
+// rollout, or after it, gives the same target.
+package placement
+
+import (
+	v1 "roster/proto/roster/v1"
+)
+
+// View is what a placement is made from.
+type View struct {
+	// The topology with every default filled in (topology.Effective); nil: there
+	// is none, and no seat either.
+	Topology *v1.Topology
+	// All registered nodes, in any order.
+	Nodes []*v1.Node
+}
+
+// Target is who should serve what.
+type Target struct {
+	// Members of every pool: pools in the order of the file, nodes by Less.
+	Seats []*v1.Seat
+	// One entry per pool, in the order of the file.
+	Sizes []PoolSize
+	// What today's nodes cannot fill, in the order of the file.
+	Shortages []*v1.Shortage
+}
+
+// PoolSize is how many members a pool should have and gets.
+type PoolSize struct {
+	Pool string
+	// Wanted follows from the topology and the registered nodes, up or down.
+	Wanted uint32
+	// Got is the number of its seats that are filled.
+	Got uint32
+	// Reason says in a sentence how Wanted came about.
+	Reason string
+}
+
+// Place decides the target for a view. An error means that the topology can
+// hold for no nodes at all; whatever today's nodes lack is a shortage.
+func Place(v View) (*Target, error) {
+	return &Target{}, nil
+}
+
+// Wanted lists the (node, service) pairs that the seats mean, with the pool
+// that wants each: node, then service, then pool.
+func (t *Target) Wanted(top *v1.Topology) map[string]map[string]string {
+	services := map[string][]string{}
+	for _, p := range top.GetPools() {
+		services[p.GetName()] = p.GetServices()
+	}
+	wanted := map[string]map[string]string{}
+	if t == nil {
+		return wanted
+	}
+	for _, s := range t.Seats {
+		set := wanted[s.GetNode()]
+		if set == nil {
+			set = map[string]string{}
+			wanted[s.GetNode()] = set
+		}
+		for _, service := range services[s.GetPool()] {
+			set[service] = s.GetPool()
+		}
+	}
+	return wanted
+}

