@@ -1,0 +1,128 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+
+	"roster/cmd/internal/table"
+	"roster/cmd/internal/word"
+	v1 "roster/proto/roster/v1"
+)
+
+// Assignments is one (node, service) a line; an empty service means all.
+func Assignments(w io.Writer, look Look, nodes []*v1.NodeAssignments) error {
+	t := look.table("NODE", "SERVICE", "WANTED", "READY", "POOL", "SINCE", ">REVISION", "WHY")
+	for _, node := range nodes {
+		for _, a := range node.GetAssignments() {
+			ready := table.Paint(look.Paint.Warn, "no")
+			if slices.Contains(node.GetReady(), a.GetService()) {
+				ready = table.Paint(look.Paint.Good, "yes")
+			}
+			t.Row(node.GetNode(), a.GetService(), word.Of(a.GetWanted()), ready, word.Or(a.GetPool()),
+				word.Time(a.GetSince()), fmt.Sprint(a.GetRevision()), a.GetReason())
+		}
+	}
+	return orNone(w, t, "Nothing is assigned.")
+}
+
+// Endpoints is one endpoint a line.
+func Endpoints(w io.Writer, look Look, endpoints []*v1.Endpoint) error {
+	t := look.table("SERVICE", "NODE", "ADDRESS", "TLS", "STATE")
+	for _, endpoint := range endpoints {
+		tls := word.None
+		if endpoint.GetTls() != v1.Tls_TLS_NONE {
+			tls = word.Of(endpoint.GetTls())
+		}
+		t.Row(endpoint.GetService(), endpoint.GetNode(), Address(endpoint), tls,
+			table.Paint(look.endpointStyle(endpoint.GetState()), word.Of(endpoint.GetState())))
+	}
+	return orNone(w, t, "No service answers anywhere: nothing is assigned, or no agent named an endpoint.")
+}
+
+// Address is where an endpoint answers: host:port, and its path if it has one.
+func Address(endpoint *v1.Endpoint) string {
+	return net.JoinHostPort(endpoint.GetHost(), strconv.FormatUint(uint64(endpoint.GetPort()), 10)) + endpoint.GetPath()
+}
+
+// Members is one member a line.
+func Members(w io.Writer, look Look, members []*v1.Member) error {
+	t := look.table("MEMBER", "ID", "ADDRESS", "RAFT ADDRESS", "ROLE", "VERSION")
+	for _, member := range members {
+		t.Row(word.Or(member.GetName()), member.GetId(), member.GetAddress(), member.GetRaftAddress(),
+			memberRole(look, member.GetLeader(), member.GetVoter()), word.Or(member.GetVersion()))
+	}
+	return orNone(w, t, "No member is known.")
+}
+
+// Revisions is one topology revision a line, newest first.
+func Revisions(w io.Writer, look Look, revisions []*v1.TopologyRevision) error {
+	t := look.table(">REVISION", "NAME", "TIME", "AUTHOR", "")
+	for _, revision := range revisions {
+		note := ""
+		if of := revision.GetRollbackOf(); of != 0 {
+			note = fmt.Sprintf("rollback to %d", of)
+		}
+		t.Row(fmt.Sprint(revision.GetRevision()), revision.GetTopology().GetName(), word.Time(revision.GetTime()),
+			word.Or(revision.GetAuthor()), note)
+	}
+	return orNone(w, t, "No topology was applied yet.")
+}
+
+// Events is one event a line.
+func Events(w io.Writer, look Look, events []*v1.Event) error {
+	var out strings.Builder
+	for _, event := range events {
+		out.WriteString(Event(look, event) + "\n")
+	}
+	return write(w, &out)
+}
+
+// Event is one event in a line.
+func Event(look Look, event *v1.Event) string {
+	return fmt.Sprintf("%s  %s  %s", look.Paint.Dim(fmt.Sprintf("%d", event.GetIndex())+"  "+word.Time(event.GetTime())),
+		EventKind(look, event), EventText(event))
+}
+
+// EventKind is the kind of an event in its colour.
+func EventKind(look Look, event *v1.Event) string {
+	kind := fmt.Sprintf("%-18s", event.GetKind())
+	switch {
+	case strings.HasSuffix(event.GetKind(), ".down"), strings.Contains(event.GetKind(), "fail"):
+		return look.Paint.Bad(kind)
+	case strings.HasSuffix(event.GetKind(), ".suspect"), strings.Contains(event.GetKind(), "refused"):
+		return look.Paint.Warn(kind)
+	default:
+		return look.Paint.Note(kind)
+	}
+}
+
+// EventText is what happened and why.
+func EventText(event *v1.Event) string {
+	text := event.GetMessage()
+	if text == "" {
+		var parts []string
+		for _, part := range []string{event.GetService(), event.GetNode(), event.GetPool(), event.GetMember()} {
+			if part != "" {
+				parts = append(parts, part)
+			}
+		}
+		text = strings.Join(parts, " ")
+	}
+	if event.GetReason() != "" {
+		text += " (" + strings.TrimSuffix(event.GetReason(), ".") + ")"
+	}
+	return text
+}
+
+func orNone(w io.Writer, t *table.Table, none string) error {
+	if t.Len() == 0 {
+		_, err := io.WriteString(w, none+"\n")
+		return err
+	}
+	_, err := t.WriteTo(w)
+	return err
+}

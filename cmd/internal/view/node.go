@@ -1,0 +1,151 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"roster/cmd/internal/table"
+	"roster/cmd/internal/word"
+	v1 "roster/proto/roster/v1"
+)
+
+// Nodes is one node a line.
+func Nodes(w io.Writer, look Look, nodes []*v1.Node) error {
+	if len(nodes) == 0 {
+		_, err := io.WriteString(w, "No node has registered yet.\n")
+		return err
+	}
+	t := look.table("NODE", "REGION", "ZONE", "STATE", "SINCE", "CAPACITY", ">GENERATION", "SERVICES")
+	for _, node := range nodes {
+		t.Row(node.GetId(), word.Or(node.GetRegion()), word.Or(node.GetZone()),
+			nodeState(look, node.GetState(), node.GetSettings().GetCordoned()), word.Time(node.GetStateSince()),
+			fmt.Sprint(node.GetCapacity()), fmt.Sprint(node.GetGeneration()), assigned(node))
+	}
+	_, err := t.WriteTo(w)
+	return err
+}
+
+func assigned(node *v1.Node) string {
+	var services []string
+	for _, a := range node.GetAssignments() {
+		text := a.GetService()
+		if a.GetWanted() == v1.Wanted_WANTED_DRAINING {
+			text += " (draining)"
+		}
+		services = append(services, text)
+	}
+	return word.List(services)
+}
+
+// Node is everything that is known of one node.
+func Node(w io.Writer, look Look, node *v1.Node) error {
+	var out strings.Builder
+	settings := node.GetSettings()
+
+	fmt.Fprintf(&out, "%s  %s since %s\n", look.Paint.Bold(node.GetId()),
+		look.nodeStyle(node.GetState())(word.Of(node.GetState())), word.Time(node.GetStateSince()))
+	if settings.GetCordoned() {
+		out.WriteString(look.Paint.Warn("cordoned: gets nothing new"))
+		if settings.GetCordonReason() != "" {
+			out.WriteString(" (" + settings.GetCordonReason() + ")")
+		}
+		out.WriteByte('\n')
+	}
+
+	facts := look.table("", "IN FORCE", "AGENT SAYS", "OPERATOR SET")
+	facts.Row("region", word.Or(node.GetRegion()), word.Or(node.GetClaims().GetRegion()), set(settings.Region))
+	facts.Row("zone", word.Or(node.GetZone()), word.Or(node.GetClaims().GetZone()), set(settings.Zone))
+	facts.Row("capacity", fmt.Sprint(node.GetCapacity()), fmt.Sprint(node.GetClaims().GetCapacity()), set(settings.Capacity))
+	facts.Row("labels", labels(node.GetLabels()), labels(node.GetClaims().GetLabels()), labels(settings.GetLabels()))
+	section(&out, facts)
+
+	section(&out, nodeServiceTable(look, node))
+
+	rest := look.table("", "")
+	rest.Row("instance", word.Or(node.GetInstance()))
+	rest.Row("generation", fmt.Sprintf("%d, its agent holds %d", node.GetGeneration(), node.GetReportedGeneration()))
+	rest.Row("agent", word.Or(node.GetAgentVersion()))
+	rest.Row("registered", word.Time(node.GetRegisteredAt()))
+	out.WriteByte('\n')
+	var lines strings.Builder
+	rest.WriteTo(&lines)
+	// This one has no head.
+	_, body, _ := strings.Cut(lines.String(), "\n")
+	out.WriteString(body)
+	return write(w, &out)
+}
+
+// nodeServiceTable has what a node can run, what it is wanted to, and what it
+// reports.
+func nodeServiceTable(look Look, node *v1.Node) *table.Table {
+	type line struct {
+		claim    *v1.ServiceClaim
+		assigned *v1.Assignment
+		report   *v1.ServiceReport
+	}
+	lines := map[string]line{}
+	for _, claim := range node.GetClaims().GetServices() {
+		l := lines[claim.GetName()]
+		l.claim = claim
+		lines[claim.GetName()] = l
+	}
+	for _, a := range node.GetAssignments() {
+		l := lines[a.GetService()]
+		l.assigned = a
+		lines[a.GetService()] = l
+	}
+	for _, report := range node.GetReports() {
+		l := lines[report.GetService()]
+		l.report = report
+		lines[report.GetService()] = l
+	}
+	t := look.table("SERVICE", "WANTED", "POOL", "REPORTS", "DRIVER", "ENDPOINTS", "DETAIL")
+	for _, name := range slices.Sorted(maps.Keys(lines)) {
+		l := lines[name]
+		var endpoints []string
+		for _, endpoint := range l.claim.GetEndpoints() {
+			endpoints = append(endpoints, Address(endpoint))
+		}
+		driver := l.claim.GetDriver()
+		if l.claim == nil {
+			driver = "cannot run it"
+		}
+		if group := l.claim.GetRestartGroup(); group != "" {
+			driver += ", restarts " + group
+		}
+		t.Row(name, word.Of(l.assigned.GetWanted()), word.Or(l.assigned.GetPool()), table.Paint(look.reportStyle(l.report.GetState()), word.Of(l.report.GetState())),
+			word.Or(driver), word.List(endpoints), l.report.GetDetail())
+	}
+	return t
+}
+
+func (l Look) reportStyle(state v1.ServiceState) func(string) string {
+	switch state {
+	case v1.ServiceState_SERVICE_STATE_SERVING:
+		return l.Paint.Good
+	case v1.ServiceState_SERVICE_STATE_FAILING:
+		return l.Paint.Bad
+	case v1.ServiceState_SERVICE_STATE_STARTING, v1.ServiceState_SERVICE_STATE_DRAINING:
+		return l.Paint.Warn
+	default:
+		return l.Paint.Dim
+	}
+}
+
+func set[T any](value *T) string {
+	if value == nil {
+		return word.None
+	}
+	return fmt.Sprint(*value)
+}
+
+func labels(all map[string]string) string {
+	var parts []string
+	for _, key := range slices.Sorted(maps.Keys(all)) {
+		parts = append(parts, key+"="+all[key])
+	}
+	return word.Or(strings.Join(parts, " "))
+}

@@ -1,0 +1,122 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"roster/cmd/internal/table"
+	"roster/cmd/internal/word"
+	v1 "roster/proto/roster/v1"
+)
+
+// Plan is what a plan would do, wave by wave, with what differs in the
+// topology before it.
+func Plan(w io.Writer, look Look, response *v1.PlanTopologyResponse) error {
+	var out strings.Builder
+	plan := response.GetPlan()
+
+	if len(response.GetChanges()) > 0 {
+		out.WriteString(look.Paint.Bold("Topology") + "\n")
+		changes(&out, look, response.GetChanges())
+		out.WriteByte('\n')
+	}
+	for i, wave := range plan.GetWaves() {
+		fmt.Fprintf(&out, "%s\n", look.Paint.Bold(fmt.Sprintf("Wave %d", i+1)))
+		t := look.table("ACTION", "SERVICE", "NODE", "POOL", "WHY")
+		t.Indent = "  "
+		for _, move := range wave.GetMoves() {
+			t.Row(action(look, move.GetAction()), move.GetService(), move.GetNode(), word.Or(move.GetPool()), move.GetReason())
+		}
+		t.WriteTo(&out)
+		out.WriteByte('\n')
+	}
+	for _, shortage := range plan.GetShortages() {
+		out.WriteString(look.Paint.Warn("Short: ") + Shortage(shortage) + "\n")
+	}
+	out.WriteString(planSummary(look, response) + "\n")
+	return write(w, &out)
+}
+
+func action(look Look, a v1.Action) table.Styled {
+	switch a {
+	case v1.Action_ACTION_START:
+		return table.Paint(look.Paint.Good, "+ start")
+	case v1.Action_ACTION_DRAIN:
+		return table.Paint(look.Paint.Warn, "~ drain")
+	case v1.Action_ACTION_STOP:
+		return table.Paint(look.Paint.Bad, "- stop")
+	case v1.Action_ACTION_UNDRAIN:
+		return table.Paint(look.Paint.Good, "+ undrain")
+	default:
+		return table.Paint(nil, word.Of(a))
+	}
+}
+
+// Shortage is a shortage in a sentence.
+func Shortage(s *v1.Shortage) string {
+	what := "pool " + s.GetPool()
+	if s.GetPool() == "" {
+		what = "service " + s.GetService()
+	}
+	text := fmt.Sprintf("%s gets %d of %d nodes", what, s.GetGot(), s.GetWanted())
+	if s.GetReason() != "" {
+		text += ": " + s.GetReason()
+	}
+	return text
+}
+
+func planSummary(look Look, response *v1.PlanTopologyResponse) string {
+	plan := response.GetPlan()
+	if len(plan.GetWaves()) == 0 {
+		if len(response.GetChanges()) == 0 {
+			return "Nothing to change."
+		}
+		return "Nothing starts, nothing stops."
+	}
+	summary := plan.GetSummary()
+	text := fmt.Sprintf("%s, %s, in %s. ", word.Count(summary.GetStarts(), "start"), word.Count(summary.GetStops(), "stop"),
+		word.Count(len(plan.GetWaves()), "wave"))
+	if plan.GetGapless() {
+		text += look.Paint.Good("No service falls below its floor.")
+	} else {
+		text += look.Paint.Bad("A service falls below its floor on the way.")
+	}
+	if lowest := plan.GetLowestReady(); len(lowest) > 0 {
+		var parts []string
+		for _, service := range slices.Sorted(maps.Keys(lowest)) {
+			parts = append(parts, fmt.Sprintf("%s %d", service, lowest[service]))
+		}
+		text += "\nFewest ready on the way: " + strings.Join(parts, ", ") + "."
+	}
+	if plan.GetBasis() != "" {
+		text += "\n" + look.Paint.Dim("Basis: "+plan.GetBasis())
+	}
+	return text
+}
+
+// Changes is what differs between two topologies.
+func Changes(w io.Writer, look Look, all []*v1.TopologyChange) error {
+	var out strings.Builder
+	if len(all) == 0 {
+		out.WriteString("No difference.\n")
+	}
+	changes(&out, look, all)
+	return write(w, &out)
+}
+
+func changes(out *strings.Builder, look Look, all []*v1.TopologyChange) {
+	for _, change := range all {
+		before, after := change.GetBefore(), change.GetAfter()
+		switch {
+		case before == "":
+			fmt.Fprintf(out, "  %s\n", look.Paint.Good("+ "+change.GetPath()+": "+after))
+		case after == "":
+			fmt.Fprintf(out, "  %s\n", look.Paint.Bad("- "+change.GetPath()+": "+before))
+		default:
+			fmt.Fprintf(out, "  %s\n", look.Paint.Warn("~ "+change.GetPath()+": "+before+" → "+after))
+		}
+	}
+}

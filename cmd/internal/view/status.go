@@ -1,0 +1,168 @@
+package view
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"roster/cmd/internal/table"
+	"roster/cmd/internal/word"
+	v1 "roster/proto/roster/v1"
+)
+
+// mostNodes is how many nodes status lists before it keeps to those that need
+// a look; `node list` has them all.
+const mostNodes = 40
+
+// Status is the cluster at a glance: the first word, what is the matter, then
+// services, nodes and members.
+func Status(w io.Writer, look Look, s *v1.Status) error {
+	var out strings.Builder
+	out.WriteString(Headline(look, s) + "\n")
+	sentences := slices.Clone(s.GetSentences())
+	for _, shortage := range s.GetShortages() {
+		sentences = append(sentences, Shortage(shortage))
+	}
+	look.sentences(&out, "", slices.Compact(sentences))
+
+	section(&out, statusServices(look, s))
+	statusNodes(&out, look, s)
+	statusEndpoints(&out, s)
+	section(&out, statusMembers(look, s))
+	return write(w, &out)
+}
+
+// Headline is the first line of status.
+func Headline(look Look, s *v1.Status) string {
+	parts := []string{look.Paint.Bold(look.StateStyle(s.GetState())(word.State(s.GetState())))}
+	if topology := s.GetTopology(); topology != nil {
+		parts = append(parts, fmt.Sprintf("topology %s, revision %d", topology.GetName(), topology.GetRevision()))
+		if s.GetSettled() {
+			parts = append(parts, "settled")
+		} else {
+			parts = append(parts, look.Paint.Warn("moving"))
+		}
+	} else {
+		parts = append(parts, "no topology yet")
+	}
+	if s.GetCluster() != "" {
+		parts = append(parts, "cluster "+s.GetCluster())
+	}
+	if s.GetStale() {
+		parts = append(parts, look.Paint.Warn("stale: what "+word.Or(s.GetAnsweredBy())+" knew last"))
+	}
+	return strings.Join(parts, " · ")
+}
+
+func section(out *strings.Builder, t *table.Table) {
+	if t.Len() == 0 {
+		return
+	}
+	out.WriteByte('\n')
+	t.WriteTo(out)
+}
+
+func statusServices(look Look, s *v1.Status) *table.Table {
+	t := look.table("SERVICE", ">READY", ">FLOOR", ">WANTED", "READY NODES")
+	for _, name := range slices.Sorted(maps.Keys(s.GetServices())) {
+		service := s.GetServices()[name]
+		style := look.Paint.Good
+		switch {
+		case service.GetReady() < service.GetFloorInForce():
+			style = look.Paint.Bad
+		case service.GetReady() < max(service.GetFloor(), service.GetWanted()):
+			style = look.Paint.Warn
+		}
+		floor := fmt.Sprint(service.GetFloor())
+		if service.GetFloorInForce() != service.GetFloor() {
+			floor = fmt.Sprintf("%d (now %d)", service.GetFloor(), service.GetFloorInForce())
+		}
+		t.Row(name, table.Paint(style, fmt.Sprint(service.GetReady())), floor, fmt.Sprint(service.GetWanted()), ids(service.GetNodes()))
+	}
+	return t
+}
+
+// ids shortens a long list of ids: a table is not the place for thousands.
+func ids(all []string) string {
+	const most = 12
+	if len(all) <= most {
+		return word.Or(strings.Join(all, " "))
+	}
+	return fmt.Sprintf("%s … %d more", strings.Join(all[:most], " "), len(all)-most)
+}
+
+func statusNodes(out *strings.Builder, look Look, s *v1.Status) {
+	nodes, left := s.GetNodes(), 0
+	if len(nodes) > mostNodes {
+		worth := func(n *v1.NodeStatus) bool {
+			return n.GetState() != v1.NodeState_NODE_STATE_UP || n.GetCordoned() || len(n.GetDraining()) > 0
+		}
+		var kept []*v1.NodeStatus
+		for _, node := range nodes {
+			if len(kept) < mostNodes && worth(node) {
+				kept = append(kept, node)
+			}
+		}
+		nodes, left = kept, len(nodes)-len(kept)
+	}
+	t := look.table("NODE", "REGION", "ZONE", "STATE", "POOLS", "SERVICES")
+	for _, node := range nodes {
+		t.Row(node.GetId(), word.Or(node.GetRegion()), word.Or(node.GetZone()),
+			nodeState(look, node.GetState(), node.GetCordoned()), word.List(node.GetPools()), nodeServices(node))
+	}
+	section(out, t)
+	if left > 0 {
+		fmt.Fprintf(out, "\n%s not shown here: `roster node list`\n", word.Count(left, "node"))
+	}
+}
+
+func nodeState(look Look, state v1.NodeState, cordoned bool) table.Styled {
+	if cordoned {
+		return table.Paint(look.Paint.Warn, word.Of(state)+", cordoned")
+	}
+	return table.Paint(look.nodeStyle(state), word.Of(state))
+}
+
+func nodeServices(node *v1.NodeStatus) string {
+	services := slices.Clone(node.GetServices())
+	for _, draining := range node.GetDraining() {
+		services = append(services, draining+" (draining)")
+	}
+	return word.List(services)
+}
+
+func statusEndpoints(out *strings.Builder, s *v1.Status) {
+	if len(s.GetEndpoints()) == 0 {
+		return
+	}
+	counts := map[v1.EndpointState]int{}
+	for _, endpoint := range s.GetEndpoints() {
+		counts[endpoint.GetState()]++
+	}
+	var parts []string
+	for _, state := range slices.Sorted(maps.Keys(counts)) {
+		parts = append(parts, fmt.Sprintf("%d %s", counts[state], word.Of(state)))
+	}
+	fmt.Fprintf(out, "\n%s: %s\n", word.Count(len(s.GetEndpoints()), "endpoint"), strings.Join(parts, ", "))
+}
+
+func statusMembers(look Look, s *v1.Status) *table.Table {
+	t := look.table("MEMBER", "ID", "ADDRESS", "ROLE")
+	for _, member := range s.GetMembers() {
+		t.Row(word.Or(member.GetName()), member.GetId(), member.GetAddress(), memberRole(look, member.GetLeader(), member.GetVoter()))
+	}
+	return t
+}
+
+func memberRole(look Look, leader, voter bool) table.Styled {
+	switch {
+	case leader:
+		return table.Paint(look.Paint.Note, "leader")
+	case voter:
+		return table.Paint(nil, "follower")
+	default:
+		return table.Paint(look.Paint.Warn, "joining, no vote yet")
+	}
+}
