@@ -9,38 +9,51 @@
 package topology
 
 import (
-	"errors"
-
 	v1 "roster/proto/roster/v1"
 )
 
-// Parse reads a topology file. It accepts only what it understands fully: the
-// first fault of form ends it, faults of meaning are reported together. Every
-// fault is an *Error, which errors.As finds. `smtp` is returned as
+// Parse reads a topology file. It accepts only what it understands fully:
+// faults of form are reported first, then those of meaning, all that were found
+// at once. Every fault is an *Error, which errors.As finds. `smtp` is returned as
 // smtp-inbound and smtp-outbound; ranges of nodes are kept as written; no
 // default is filled in (see Effective).
 func Parse(fileName string, src []byte) (*v1.Topology, error) {
-	return nil, errors.New("not written yet")
+	_, t, _, err := parse(fileName, src)
+	return t, err
+}
+
+// ParseFor is Parse for the cluster of that name: a file that is meant for
+// another one is refused.
+func ParseFor(fileName string, src []byte, clusterName string) (*v1.Topology, error) {
+	s, t, at, err := parse(fileName, src)
+	if err != nil {
+		return nil, err
+	}
+	if err := join(locate(s, at, checkCluster(t, clusterName))); err != nil {
+		return nil, err
+	}
+	return t, nil
+}
+
+func parse(fileName string, src []byte) (source, *v1.Topology, *place, error) {
+	s, t, at, err := read(fileName, src)
+	if err != nil {
+		return s, nil, nil, err
+	}
+	expandServices(t, at)
+	if err := join(locate(s, at, append(validate(t), release(t)...))); err != nil {
+		return s, nil, nil, err
+	}
+	return s, t, at, nil
 }
 
 // Validate checks a topology that arrived decoded by the rules of Parse. Its
 // faults have a path and no line.
-func Validate(t *v1.Topology) error { return nil }
-
-// CheckCluster refuses a topology that names another cluster.
-func CheckCluster(t *v1.Topology, clusterName string) error { return nil }
-
-// Format writes a topology as a file; Parse reads it back to an equal message.
-func Format(t *v1.Topology) []byte { return nil }
-
-// Diff lists what differs, in the order of the newer file; nil is a topology
-// that does not exist.
-func Diff(before, after *v1.Topology) []*v1.TopologyChange { return nil }
-
-// ParseNodes reads a list of nodes, as in examples/nodes.yaml.
-func ParseNodes(fileName string, src []byte) ([]*v1.Node, error) {
-	return nil, errors.New("not written yet")
+func Validate(t *v1.Topology) error {
+	return join(pathsOnly(append(validate(t), release(t)...)))
 }
 
-// ExpandIDs lists the ids that a pattern such as node-[1-4] names.
-func ExpandIDs(pattern string) ([]string, error) { return nil, errors.New("not written yet") }
+// CheckCluster refuses a topology that names another cluster.
+func CheckCluster(t *v1.Topology, clusterName string) error {
+	return join(pathsOnly(checkCluster(t, clusterName)))
+}

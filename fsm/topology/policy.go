@@ -1,0 +1,84 @@
+package topology
+
+import (
+	"fmt"
+
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// Bounds of the policy's times, in milliseconds.
+const (
+	// minDownAfter is three heartbeats: fewer would call a node down because of
+	// one late packet.
+	minDownAfter    = 6_000
+	maxDownAfter    = 3_600_000
+	maxReplaceAfter = 7 * 24 * 3_600_000
+	minReturnAfter  = 1_000
+	maxReturnAfter  = 24 * 3_600_000
+	minHoldMax      = 60_000
+	maxHoldMax      = 24 * 3_600_000
+)
+
+func (f *findings) policy(p *v1.Policy) {
+	if p == nil {
+		return
+	}
+	at := path{"policy"}
+	share := func(key string, percent *v1.Percent) {
+		if percent != nil && (percent.GetValue() < 1 || percent.GetValue() > 100) {
+			f.add(ruleShare, at.to(key), fmt.Sprintf("%d%% is out of range", percent.GetValue()), "write one from 1% to 100%")
+		}
+	}
+	share("max_moving", p.GetMaxMoving())
+	share("hold_above", p.GetHoldAbove())
+	sound := true
+	if p.DownAfter != nil {
+		sound = f.bounded(ruleDownAfter, at.to("down_after"), "down_after (at least three heartbeats of 2s)", p.GetDownAfter(), minDownAfter, maxDownAfter)
+	}
+	if p.ReplaceAfter != nil {
+		sound = f.bounded(ruleReplaceAfter, at.to("replace_after"), "replace_after", p.GetReplaceAfter(), minDownAfter, maxReplaceAfter) && sound
+	}
+	if sound {
+		f.replaceAfterDown(p, at)
+	}
+	if p.ReturnAfter != nil {
+		f.bounded(ruleReturnAfter, at.to("return_after"), "return_after", p.GetReturnAfter(), minReturnAfter, maxReturnAfter)
+	}
+	if p.HoldMax != nil {
+		f.bounded(ruleHoldMax, at.to("hold_max"), "hold_max", p.GetHoldMax(), minHoldMax, maxHoldMax)
+	}
+}
+
+// replaceAfterDown refuses a seat that is given away before its node is down,
+// be it by a default.
+func (f *findings) replaceAfterDown(p *v1.Policy, at path) {
+	whole := &v1.Policy{DownAfter: p.GetDownAfter(), ReplaceAfter: p.GetReplaceAfter()}
+	completePolicy(whole)
+	down, _ := toMillis(whole.GetDownAfter())
+	replace, _ := toMillis(whole.GetReplaceAfter())
+	if replace >= down {
+		return
+	}
+	at, byDefault := at.to("replace_after"), ""
+	if p.ReplaceAfter == nil {
+		at, byDefault = path{"policy", "down_after"}, ", its default,"
+	}
+	f.add(ruleReplaceAfter, at, fmt.Sprintf("replace_after (%s)%s is shorter than down_after (%s)", formatDuration(whole.GetReplaceAfter()), byDefault, formatDuration(whole.GetDownAfter())),
+		"a seat is given away only after its node is down: write a longer replace_after")
+}
+
+func (f *findings) bounded(rule string, at path, what string, d *durationpb.Duration, least, most int64) bool {
+	millis, ok := toMillis(d)
+	if ok && millis >= least && millis <= most {
+		return true
+	}
+	have := "this one"
+	if ok {
+		have = formatDuration(d)
+	}
+	f.add(rule, at, fmt.Sprintf("%s takes %s to %s; %s is out of range", what, formatDuration(fromMillis(least)), formatDuration(fromMillis(most)), have),
+		fmt.Sprintf("write one from %s to %s", formatDuration(fromMillis(least)), formatDuration(fromMillis(most))))
+	return false
+}
