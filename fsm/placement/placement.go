@@ -24,6 +24,8 @@
 package placement
 
 import (
+	"slices"
+
 	v1 "roster/proto/roster/v1"
 )
 
@@ -60,7 +62,49 @@ type PoolSize struct {
 // Place decides the target for a view. An error means that the topology can
 // hold for no nodes at all; whatever today's nodes lack is a shortage.
 func Place(v View) (*Target, error) {
-	return &Target{}, nil
+	p, err := compile(v)
+	if err != nil {
+		return nil, err
+	}
+	sizes := p.size()
+	filled := p.fill(sizes)
+	at := p.members(filled.got)
+
+	t := &Target{}
+	byPool := make([][]int, len(p.pools))
+	for i, k := range at {
+		if k != unseated {
+			byPool[k] = append(byPool[k], i)
+		}
+	}
+	for k := range p.pools {
+		pool := &p.pools[k]
+		wanted, got := pool.demand(sizes.wanted[k], filled.got[k]), filled.got[k]
+		t.Sizes = append(t.Sizes, PoolSize{pool.GetName(), uint32(wanted), uint32(got), p.sizeReason(k)})
+		if got < wanted && pool.GetMin() > 0 {
+			t.Shortages = append(t.Shortages, &v1.Shortage{
+				Pool: pool.GetName(), Wanted: uint32(wanted), Got: uint32(got),
+				Reason: p.shortageReason(k, wanted, got, filled.rivals[k]),
+			})
+		}
+		slices.SortFunc(byPool[k], func(a, b int) int { return Compare(p.nodes[a].GetId(), p.nodes[b].GetId()) })
+		for _, i := range byPool[k] {
+			t.Seats = append(t.Seats, &v1.Seat{Pool: pool.GetName(), Node: p.nodes[i].GetId(), Reason: p.seatReason(i, k)})
+		}
+	}
+	return t, nil
+}
+
+// demand is the number of members that a pool should have. A pool with less is
+// short, unless its min is 0.
+func (p *poolFacts) demand(size, got int) int {
+	switch kind(p.Pool) {
+	case 0:
+		return size
+	case 1:
+		return max(size, int(p.GetMin()))
+	}
+	return max(got, int(p.GetMin()))
 }
 
 // Wanted lists the (node, service) pairs that the seats mean, with the pool

@@ -1,0 +1,112 @@
+package placement
+
+// graph is the residual graph of the choice of members.
+//
+// Each pool is a tree: its root, a vertex per value of its first spread key,
+// below it one per value of the second, and so on. A node sits at the leaf of
+// its place in the pool that it is a member of, or at the one vertex idle.
+// Going up from a vertex adds a member there, going down takes one away.
+type graph struct {
+	p     *problem
+	at    []int    // pool of each node
+	seats []int    // members of each pool
+	costs [][]cost // by node, then pool
+
+	vertices []vertex
+	idle     int
+	root     []int   // by pool
+	leaf     [][]int // by pool, then place
+	places   int
+	heaps    []movers // by (from, to, place), see heap
+}
+
+type vertex struct {
+	pool   int
+	parent int // -1: a root, or idle
+	level  int // which spread key its siblings differ in
+	count  int // members at or below it
+	below  []int
+	places []int // of a leaf
+}
+
+func newGraph(p *problem) *graph {
+	samples := p.locate()
+	g := &graph{
+		p: p, at: make([]int, len(p.nodes)), seats: make([]int, len(p.pools)),
+		places: max(1, len(samples)), costs: make([][]cost, len(p.nodes)),
+	}
+	flat := make([]cost, len(p.nodes)*len(p.pools))
+	for i := range p.nodes {
+		g.at[i] = unseated
+		g.costs[i] = flat[i*len(p.pools) : (i+1)*len(p.pools)]
+		for k := range p.pools {
+			if p.nodes[i].barrier[k] == free {
+				g.costs[i][k] = p.memberCost(i, k)
+			}
+		}
+	}
+	for k := range p.pools {
+		g.addPool(k, samples)
+	}
+	g.idle = g.add(vertex{pool: unseated, parent: -1})
+	for place := range g.places {
+		g.vertices[g.idle].places = append(g.vertices[g.idle].places, place)
+	}
+	g.heaps = make([]movers, (len(p.pools)+1)*(len(p.pools)+1)*g.places)
+	return g
+}
+
+func (g *graph) add(v vertex) int {
+	g.vertices = append(g.vertices, v)
+	return len(g.vertices) - 1
+}
+
+func (g *graph) addPool(k int, samples []int) {
+	root := g.add(vertex{pool: k, parent: -1})
+	g.root = append(g.root, root)
+	leaves := make([]int, g.places)
+	known := map[string]int{}
+	keys := g.p.pools[k].GetSpread()
+	for place := range g.places {
+		at := root
+		for level := range keys {
+			path := locationPath(g.p.nodes[samples[place]].Node, keys[:level+1])
+			v, there := known[path]
+			if !there {
+				v = g.add(vertex{pool: k, parent: at, level: level})
+				known[path] = v
+				g.vertices[at].below = append(g.vertices[at].below, v)
+			}
+			at = v
+		}
+		leaves[place] = at
+		g.vertices[at].places = append(g.vertices[at].places, place)
+	}
+	g.leaf = append(g.leaf, leaves)
+}
+
+// put moves a node to a pool, or to unseated.
+func (g *graph) put(node, pool int) {
+	g.count(node, -1)
+	g.at[node] = pool
+	g.count(node, +1)
+}
+
+func (g *graph) count(node, by int) {
+	k := g.at[node]
+	if k == unseated {
+		return
+	}
+	g.seats[k] += by
+	for v := g.leaf[k][g.p.nodes[node].location]; v >= 0; v = g.vertices[v].parent {
+		g.vertices[v].count += by
+	}
+}
+
+// costAt is the price of a node where it could be; idle is free of charge.
+func (g *graph) costAt(node, pool int) cost {
+	if pool == unseated {
+		return cost{}
+	}
+	return g.costs[node][pool]
+}

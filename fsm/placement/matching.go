@@ -1,0 +1,96 @@
+package placement
+
+// matching keeps a set of seats that nodes can hold all at once, and grows it
+// by one seat at a time. Nodes that fit the same pools are one class, so the
+// work does not grow with their number.
+//
+// A seat that can be added together with all seats given before is always
+// found, because a node may be passed on: if pool a may use nodes 1 and 2, and
+// pool b only node 1, then a makes way for b. A pool that has got a seat never
+// loses it again.
+type matching struct {
+	fits  [][]bool // by class, then pool
+	idle  []int    // nodes of a class that hold no seat
+	held  [][]int  // by class, then pool: nodes that hold a seat there
+	got   []int    // by pool
+	bound int      // pools
+}
+
+// newMatching classes nodes by the pools that they are open to.
+func newMatching(p *problem, open func(n *nodeFacts, pool int) bool) *matching {
+	m := &matching{got: make([]int, len(p.pools)), bound: len(p.pools)}
+	classes := map[string]int{}
+	signature := make([]byte, (len(p.pools)+7)/8)
+	for i := range p.nodes {
+		clear(signature)
+		for k := range p.pools {
+			if open(&p.nodes[i], k) {
+				signature[k/8] |= 1 << (k % 8)
+			}
+		}
+		class, known := classes[string(signature)]
+		if !known {
+			class = len(m.idle)
+			classes[string(signature)] = class
+			fits := make([]bool, len(p.pools))
+			for k := range fits {
+				fits[k] = signature[k/8]&(1<<(k%8)) != 0
+			}
+			m.fits = append(m.fits, fits)
+			m.idle = append(m.idle, 0)
+			m.held = append(m.held, make([]int, len(p.pools)))
+		}
+		m.idle[class]++
+	}
+	return m
+}
+
+// grow gives a pool one more seat. Where that cannot be, it returns the pools
+// that compete for the same nodes, this one among them: all nodes that any of
+// them could use hold a seat in one of them.
+func (m *matching) grow(pool int) (rivals []int, ok bool) {
+	const none = -1
+	via := make([]int, m.bound)      // class through which a pool was reached
+	from := make([]int, len(m.idle)) // pool from which a class was reached
+	seen := make([]bool, m.bound)
+	for c := range from {
+		from[c] = none
+	}
+	seen[pool], via[pool] = true, none
+	rivals = append(rivals, pool)
+	for at := 0; at < len(rivals); at++ {
+		q := rivals[at]
+		for c := range m.fits {
+			if !m.fits[c][q] || from[c] != none {
+				continue
+			}
+			from[c] = q
+			if m.idle[c] > 0 {
+				m.pass(pool, c, from, via)
+				return nil, true
+			}
+			for r, n := range m.held[c] {
+				if n > 0 && !seen[r] {
+					seen[r], via[r] = true, c
+					rivals = append(rivals, r)
+				}
+			}
+		}
+	}
+	return rivals, false
+}
+
+// pass moves one node along the way that grow found, from the end back.
+func (m *matching) pass(pool, class int, from, via []int) {
+	m.idle[class]--
+	m.got[pool]++
+	for {
+		q := from[class]
+		m.held[class][q]++
+		if q == pool {
+			return
+		}
+		class = via[q]
+		m.held[class][q]--
+	}
+}

@@ -1,0 +1,113 @@
+package placement
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// sizeReason says how a pool's size came about.
+func (p *problem) sizeReason(k int) string {
+	switch size := p.pools[k].Size.(type) {
+	case *v1.Pool_Count:
+		return fmt.Sprintf("count %d", size.Count)
+	case *v1.Pool_Weight:
+		sum := uint64(0)
+		for _, other := range p.pools {
+			sum += uint64(other.GetWeight())
+		}
+		return fmt.Sprintf("weight %d of %d over the nodes that fixed pools leave", size.Weight, sum)
+	}
+	return "every eligible node that no other pool took"
+}
+
+// seatReason says why a node is a member of a pool.
+func (p *problem) seatReason(i, k int) string {
+	n, pool := &p.nodes[i], &p.pools[k]
+	have := 0
+	for _, s := range pool.services {
+		if n.serves[s] || n.drains[s] {
+			have++
+		}
+	}
+	switch {
+	case n.holds[k]:
+		return "keeps its seat"
+	case have == len(pool.services):
+		return "already serves " + enumerate(pool.GetServices(), len(pool.GetServices()))
+	case have > 0:
+		return fmt.Sprintf("already serves %d of the pool's %d services", have, len(pool.services))
+	case pool.GetAll():
+		return "eligible, and no other pool took it"
+	case len(pool.GetSpread()) > 0:
+		return "eligible, and keeps the pool spread over " + strings.Join(pool.GetSpread(), ", ")
+	}
+	return "eligible, by capacity and id"
+}
+
+// shortageReason says why a pool stays short, from the nodes that it may not
+// use and the pools that it competes with.
+func (p *problem) shortageReason(k, wanted, got int, rivals []int) string {
+	counts := map[barrier]int{}
+	for i := range p.nodes {
+		counts[p.nodes[i].barrier[k]]++
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "pool %s wants %s and gets %d: ", p.pools[k].GetName(), amount(wanted, "node"), got)
+	if len(p.nodes) == 0 {
+		b.WriteString("no node is registered")
+		return b.String()
+	}
+	fmt.Fprintf(&b, "%d of %s may be its members", counts[free], amount(len(p.nodes), "node"))
+	var why []string
+	for _, w := range []struct {
+		barrier barrier
+		text    string
+	}{
+		{notListed, "not in its nodes"},
+		{excluded, "excluded"},
+		{mismatched, "outside its where"},
+		{unable, "unable to run its services"},
+		{lacking, "without labels that its services require"},
+		{cordoned, "cordoned"},
+		{notUp, "not up"},
+	} {
+		if n := counts[w.barrier]; n > 0 {
+			why = append(why, fmt.Sprintf("%d %s", n, w.text))
+		}
+	}
+	if len(why) > 0 {
+		fmt.Fprintf(&b, " (%s)", strings.Join(why, ", "))
+	}
+	var names []string
+	for _, r := range rivals {
+		if r != k {
+			names = append(names, p.pools[r].GetName())
+		}
+	}
+	if len(names) > 0 {
+		slices.SortFunc(names, Compare)
+		fmt.Fprintf(&b, ", and it shares them with %s", enumerate(names, 8))
+	}
+	return b.String()
+}
+
+func amount(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+// enumerate writes "a, b and c", and no more than limit of them.
+func enumerate(names []string, limit int) string {
+	if len(names) > limit {
+		return fmt.Sprintf("%s and %d more", strings.Join(names[:limit], ", "), len(names)-limit)
+	}
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
