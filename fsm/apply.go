@@ -1,0 +1,165 @@
+package fsm
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+
+	"google.golang.org/protobuf/proto"
+
+	"roster/fsm/placement"
+	"roster/fsm/topology"
+	storev1 "roster/proto/roster/store/v1"
+	v1 "roster/proto/roster/v1"
+)
+
+// mostStops is the share of the assignments, in percent, that a topology may
+// stop without allow_stop.
+const mostStops = 20
+
+// applyTopology makes a topology, or the content of a kept revision, the one in
+// force.
+func (d *draft) applyTopology(c *storev1.ApplyTopology) *storev1.Result {
+	if c.ExpectedRevision != nil && c.GetExpectedRevision() != d.revision() {
+		return refused(codeAborted, ReasonStaleRevision, "topology revision %d is in force, not %d; look at it and plan again", d.revision(), c.GetExpectedRevision())
+	}
+	nodes := d.nodes.list(nodeKey)
+	if c.GetBasis() != "" && c.GetBasis() != basis(d.revision(), nodes) {
+		return refused(codeAborted, ReasonStaleBasis, "the plan's basis is no longer true: the topology or some nodes changed since; plan again")
+	}
+	wanted, source := c.GetTopology(), c.GetSource()
+	if c.GetRollbackTo() != 0 {
+		old := d.topologies.get(ordered(c.GetRollbackTo()))
+		if old == nil {
+			return refused(codeNotFound, ReasonRevisionNotKept, "topology revision %d is not kept; `roster topology history` shows those that are", c.GetRollbackTo())
+		}
+		wanted, source = old.GetTopology(), old.GetSource()
+	}
+	if err := checkTopology(wanted, source, d.cluster.GetName()); err != nil {
+		return invalid(err)
+	}
+	if proto.Equal(d.topology.GetTopology(), wanted) && bytes.Equal(d.topology.GetSource(), source) {
+		return &storev1.Result{}
+	}
+	effective, refusal := d.admit(c, wanted, nodes)
+	if refusal != nil {
+		return refusal
+	}
+	d.enforce(&v1.TopologyRevision{
+		Revision: d.revision() + 1, Topology: wanted, Source: source,
+		Author: d.env.GetCaller(), Time: d.env.GetTime(), Index: d.index, RollbackOf: c.GetRollbackTo(),
+	}, effective)
+	return &storev1.Result{Changed: true}
+}
+
+func checkTopology(t *v1.Topology, source []byte, cluster string) error {
+	switch {
+	case t == nil:
+		return fmt.Errorf("there is no topology in the command")
+	case len(source) > maxSource || proto.Size(t) > maxSource:
+		return fmt.Errorf("the topology is larger than %d bytes", maxSource)
+	}
+	return purely(func() error {
+		if err := topology.Validate(t); err != nil {
+			return err
+		}
+		return topology.CheckCluster(t, cluster)
+	})
+}
+
+// admit decides whether the cluster's nodes and the operator's consent suffice.
+func (d *draft) admit(c *storev1.ApplyTopology, wanted *v1.Topology, nodes []*v1.Node) (*v1.Topology, *storev1.Result) {
+	var effective *v1.Topology
+	var target *placement.Target
+	if err := purely(func() (err error) {
+		effective = topology.Effective(wanted)
+		target, err = placement.Place(placement.View{Topology: effective, Nodes: nodes})
+		return err
+	}); err != nil {
+		return nil, refused(codeFailedPrecondition, ReasonImpossible, "%s", err.Error())
+	}
+	// Before the first node registers, everything is short, and no mistake.
+	if len(nodes) > 0 && len(target.Shortages) > 0 && !c.GetAcceptShortage() {
+		return nil, refused(codeFailedPrecondition, ReasonShortage, "today's nodes cannot fill it: %s; add nodes, ask for less, or use --accept-shortage", shortageWords(target.Shortages))
+	}
+	if !c.GetAllowStop() {
+		if why := stops(d.effective, effective, target, nodes); why != "" {
+			return nil, refused(codeFailedPrecondition, ReasonNeedsAllowStop, "it %s; if that is meant, it needs --allow-stop", why)
+		}
+	}
+	return effective, nil
+}
+
+func shortageWords(shortages []*v1.Shortage) string {
+	var words []string
+	for _, s := range shortages {
+		name := "pool " + s.GetPool()
+		if s.GetPool() == "" {
+			name = "service " + s.GetService()
+		}
+		words = append(words, fmt.Sprintf("%s gets %d of %d (%s)", name, s.GetGot(), s.GetWanted(), s.GetReason()))
+	}
+	return strings.Join(words, "; ")
+}
+
+// stops says what a topology takes away that only a deliberate operator may.
+func stops(before, after *v1.Topology, target *placement.Target, nodes []*v1.Node) string {
+	named := map[string]bool{}
+	for _, service := range placedServices(after) {
+		named[service] = true
+	}
+	for _, service := range placedServices(before) {
+		if !named[service] {
+			return "removes service " + service
+		}
+	}
+	wanted := target.Wanted(after)
+	serving, stopped := 0, 0
+	for _, n := range nodes {
+		for _, a := range n.GetAssignments() {
+			if a.GetWanted() != v1.Wanted_WANTED_SERVING {
+				continue
+			}
+			serving++
+			if _, stays := wanted[n.GetId()][a.GetService()]; !stays {
+				stopped++
+			}
+		}
+	}
+	if stopped*100 > serving*mostStops {
+		return fmt.Sprintf("stops %d of %d assignments, more than %d %%", stopped, serving, mostStops)
+	}
+	return ""
+}
+
+// enforce makes a revision the one in force.
+func (d *draft) enforce(t *v1.TopologyRevision, effective *v1.Topology) {
+	for _, service := range append(placedServices(effective), sortedKeys(d.floors)...) {
+		d.touched[service] = d.ready[service]
+	}
+	d.topology, d.effective = t, effective
+	d.topologies.put(topologyKey(t), t)
+	if keep := uint64(d.limits.revisions); t.GetRevision() > keep {
+		d.topologies.drop(ordered(t.GetRevision() - keep))
+	}
+	event := &v1.Event{
+		Kind: EventTopologyApplied, Revision: t.GetRevision(),
+		Message: fmt.Sprintf("topology %s is in force as revision %d", t.GetTopology().GetName(), t.GetRevision()),
+	}
+	if t.GetRollbackOf() != 0 {
+		event.Kind = EventTopologyRolledBack
+		event.Message = fmt.Sprintf("topology %s of revision %d is in force again, as revision %d", t.GetTopology().GetName(), t.GetRollbackOf(), t.GetRevision())
+	}
+	d.emit(event)
+}
+
+// purely runs a pure step that decides about a command. One that panics on odd
+// input does so on every member: it is a refusal rather than the end of all.
+func purely(step func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = fmt.Errorf("this topology makes the planner fail, which is a fault of Roster; report it with the file")
+		}
+	}()
+	return step()
+}

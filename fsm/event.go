@@ -1,0 +1,68 @@
+package fsm
+
+import (
+	v1 "roster/proto/roster/v1"
+)
+
+// Kinds of events.
+const (
+	EventClusterInitialised = "cluster.initialised"
+	EventTopologyApplied    = "topology.applied"
+	EventTopologyRolledBack = "topology.rolled_back"
+	EventNodeRegistered     = "node.registered"
+	EventNodeUp             = "node.up"
+	EventNodeSuspect        = "node.suspect"
+	EventNodeDown           = "node.down"
+	EventNodeUpdated        = "node.updated"
+	EventNodeCordoned       = "node.cordoned"
+	EventNodeUncordoned     = "node.uncordoned"
+	EventNodeRemoved        = "node.removed"
+	EventAssignmentStart    = "assignment.start"
+	EventAssignmentDrain    = "assignment.drain"
+	EventAssignmentStop     = "assignment.stop"
+	EventAssignmentUndrain  = "assignment.undrain"
+	EventAssignmentPool     = "assignment.pool"
+	EventServiceReady       = "service.ready"
+	EventServiceNotReady    = "service.not_ready"
+	EventFloorReached       = "floor.reached"
+	EventFloorBroken        = "floor.broken"
+	EventFloorRestored      = "floor.restored"
+	EventMemberAdded        = "member.added"
+	EventMemberChanged      = "member.changed"
+	EventMemberRemoved      = "member.removed"
+)
+
+// eventOverhead stands for what an event costs beside its words.
+const eventOverhead = 128
+
+// eventSize is the part of eventBytes that an event takes: our own count, since
+// it decides what is kept and must be the same in every build.
+func eventSize(e *v1.Event) int {
+	return eventOverhead + len(e.GetKind()) + len(e.GetActor()) + len(e.GetRequestId()) + len(e.GetNode()) + len(e.GetService()) +
+		len(e.GetPool()) + len(e.GetMember()) + len(e.GetMessage()) + len(e.GetReason())
+}
+
+// emit records an event of the command at hand. The caller fills in what it is
+// about.
+func (d *draft) emit(e *v1.Event) {
+	e.Index, e.Ordinal, e.Time = d.index, d.ordinal, d.env.GetTime()
+	e.Actor, e.RequestId = d.env.GetCaller(), d.env.GetRequestId()
+	d.ordinal++
+	d.events.push(e)
+	d.eventBytes += eventSize(e)
+}
+
+// trimEvents drops the oldest events, whole entries at a time: a reader that
+// resumes after an index has then seen all of that entry or none.
+func (d *draft) trimEvents() {
+	for d.events.len() > 0 {
+		oldest := d.events.at(0)
+		over := d.events.len() > d.limits.events || d.eventBytes > d.limits.eventBytes
+		if !over && oldest.GetIndex() != d.eventsDropped {
+			return
+		}
+		d.events.pop()
+		d.eventBytes -= eventSize(oldest)
+		d.eventsDropped = oldest.GetIndex()
+	}
+}

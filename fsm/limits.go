@@ -1,0 +1,97 @@
+package fsm
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// limits bound what is kept. They are part of the schema: the same on every
+// member, or states differ. Only tests use others.
+type limits struct {
+	events, eventBytes  int
+	revisions, requests int
+	nodes, members      int
+}
+
+var standardLimits = limits{
+	events: 100_000, eventBytes: 64 << 20,
+	revisions: 100, requests: 128 << 10,
+	nodes: 20_000, members: 32,
+}
+
+// Bounds on single records.
+const (
+	maxName        = 63
+	maxLabels      = 64
+	maxLabelValue  = 128
+	maxServices    = 64
+	maxEndpoints   = 16
+	maxHost        = 253
+	maxPath        = 1024
+	maxCapacity    = 1_000_000
+	maxText        = 512
+	maxSource      = 1 << 20
+	maxNodesInWave = 20_000
+)
+
+// checkMemberName holds for what members are called: visible ASCII, so that no
+// two look alike.
+func checkMemberName(what, name string) error {
+	if name == "" || len(name) > maxName {
+		return fmt.Errorf("%s has %d characters; give it 1 to %d", what, len(name), maxName)
+	}
+	for _, c := range []byte(name) {
+		if c <= ' ' || c > '~' {
+			return fmt.Errorf("%s %q: use visible ASCII characters only", what, name)
+		}
+	}
+	return nil
+}
+
+// checkText holds for sentences and values: printable, not too long.
+func checkText(what, text string, most int) error {
+	if len(text) > most {
+		return fmt.Errorf("%s has %d bytes; at most %d", what, len(text), most)
+	}
+	for _, r := range text {
+		if !unicode.IsPrint(r) {
+			return fmt.Errorf("%s %q has an unprintable character; take it out", what, text)
+		}
+	}
+	return nil
+}
+
+// reservedLabels are seen as labels already, from fields of the node.
+var reservedLabels = map[string]bool{"region": true, "zone": true, "id": true}
+
+func checkLabel(key, value string) error {
+	if reservedLabels[strings.ToLower(key)] {
+		return fmt.Errorf("label %q: every node has that one already; set the node's %s itself", key, strings.ToLower(key))
+	}
+	ok := key != "" && len(key) <= maxName
+	for i, c := range []byte(key) {
+		letter := c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		ok = ok && (letter || i > 0 && (c >= '0' && c <= '9' || strings.IndexByte("-_./", c) >= 0))
+	}
+	if !ok {
+		return fmt.Errorf("label %.80q: a label has letters, digits, `-`, `_`, `.` and `/`, begins with a letter, and has at most %d characters", key, maxName)
+	}
+	if value == "" {
+		return fmt.Errorf("label %q is empty; give it a value", key)
+	}
+	return checkText(fmt.Sprintf("value of label %q", key), value, maxLabelValue)
+}
+
+// clip shortens what agents say for people, at a rune's boundary.
+func clip(text string) string {
+	if len(text) <= maxText {
+		return text
+	}
+	cut := maxText
+	for cut > 0 && !utf8.RuneStart(text[cut]) {
+		cut--
+	}
+	return text[:cut]
+}

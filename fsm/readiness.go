@@ -1,0 +1,158 @@
+package fsm
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"roster/fsm/rollout"
+	v1 "roster/proto/roster/v1"
+)
+
+// trackReady keeps ready counts when a node's record is replaced, and says
+// whether anything that is ready on it changed. Either may be nil: no node.
+// Counting is by difference, since a command must not cost a walk over every
+// node.
+func (d *draft) trackReady(before, after *v1.Node) bool {
+	if sameReadiness(before, after) {
+		return false
+	}
+	changed := false
+	for _, service := range assignedServices(before, after) {
+		was, is := rollout.Ready(before, service), rollout.Ready(after, service)
+		if was == is {
+			continue
+		}
+		changed = true
+		d.countReady(service, is)
+		d.emit(readyEvent(before, after, service, is))
+	}
+	return changed
+}
+
+// sameReadiness is a cheap look: nothing that ready is made of was replaced.
+func sameReadiness(a, b *v1.Node) bool {
+	return a != nil && b != nil && a.GetState() == b.GetState() &&
+		sameSlice(a.GetAssignments(), b.GetAssignments()) && sameSlice(a.GetReports(), b.GetReports())
+}
+
+func sameSlice[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+func assignedServices(nodes ...*v1.Node) []string {
+	var services []string
+	for _, n := range nodes {
+		for _, a := range n.GetAssignments() {
+			services = append(services, a.GetService())
+		}
+	}
+	slices.Sort(services)
+	return slices.Compact(services)
+}
+
+func (d *draft) countReady(service string, up bool) {
+	if !d.readyOwned {
+		d.ready, d.readyOwned = maps.Clone(d.ready), true
+		if d.ready == nil {
+			d.ready = map[string]uint32{}
+		}
+	}
+	if _, ok := d.touched[service]; !ok {
+		d.touched[service] = d.ready[service]
+	}
+	if up {
+		d.ready[service]++
+		return
+	}
+	if d.ready[service]--; d.ready[service] == 0 {
+		delete(d.ready, service)
+	}
+}
+
+func readyEvent(before, after *v1.Node, service string, ready bool) *v1.Event {
+	n := after
+	if n == nil {
+		n = before
+	}
+	e := &v1.Event{Kind: EventServiceReady, Node: n.GetId(), Service: service, Message: fmt.Sprintf("%s is ready on %s", service, n.GetId())}
+	if !ready {
+		e.Kind, e.Message = EventServiceNotReady, fmt.Sprintf("%s is no longer ready on %s", service, n.GetId())
+	}
+	if a := assignment(n, service); a != nil {
+		e.Pool, e.Revision = a.GetPool(), a.GetRevision()
+	}
+	e.Reason = notReadyReason(after, service)
+	if ready {
+		e.Reason = "its probe passed"
+	}
+	return e
+}
+
+// notReadyReason says why a service does not count, from the node's own record.
+func notReadyReason(n *v1.Node, service string) string {
+	a := assignment(n, service)
+	switch {
+	case n == nil:
+		return "the node was removed"
+	case n.GetState() == v1.NodeState_NODE_STATE_DOWN:
+		return "the node is down"
+	case a == nil:
+		return "it is no longer wanted there"
+	case a.GetWanted() == v1.Wanted_WANTED_DRAINING:
+		return "it drains"
+	}
+	for _, r := range n.GetReports() {
+		if r.GetService() == service {
+			if r.GetDetail() != "" {
+				return r.GetDetail()
+			}
+			return "its agent reports " + stateWord(r.GetState())
+		}
+	}
+	return "its agent does not report it"
+}
+
+func stateWord(s v1.ServiceState) string {
+	switch s {
+	case v1.ServiceState_SERVICE_STATE_STOPPED:
+		return "stopped"
+	case v1.ServiceState_SERVICE_STATE_STARTING:
+		return "starting"
+	case v1.ServiceState_SERVICE_STATE_SERVING:
+		return "serving"
+	case v1.ServiceState_SERVICE_STATE_FAILING:
+		return "failing"
+	case v1.ServiceState_SERVICE_STATE_DRAINING:
+		return "draining"
+	case v1.ServiceState_SERVICE_STATE_DRAINED:
+		return "drained"
+	}
+	return "nothing"
+}
+
+// settleFloors brings the floors in force up to date after a command, and says
+// which were reached, broken or restored.
+func (d *draft) settleFloors() {
+	if len(d.touched) == 0 {
+		return
+	}
+	before := d.floors
+	d.floors = rollout.AdvanceFloors(before, d.effective, d.ready)
+	for _, service := range slices.Sorted(maps.Keys(d.touched)) {
+		old, now := before[service].GetFloor(), d.floors[service].GetFloor()
+		target, ready := d.floors[service].GetTarget(), d.ready[service]
+		emit := func(kind, message string) {
+			d.emit(&v1.Event{Kind: kind, Service: service, Revision: d.revision(), Message: message})
+		}
+		switch wasBroken, isBroken := d.touched[service] < old, ready < now; {
+		case isBroken && !wasBroken:
+			emit(EventFloorBroken, fmt.Sprintf("%s has %d ready, under its floor of %d", service, ready, now))
+		case wasBroken && !isBroken:
+			emit(EventFloorRestored, fmt.Sprintf("%s has %d ready, its floor is %d", service, ready, now))
+		}
+		if now == target && old < now {
+			emit(EventFloorReached, fmt.Sprintf("%s reached its floor of %d, which is kept from now on", service, now))
+		}
+	}
+}

@@ -1,0 +1,90 @@
+package fsm
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"time"
+
+	"roster/fsm/placement"
+	"roster/fsm/rollout"
+	v1 "roster/proto/roster/v1"
+)
+
+// Placement is the view that a placement of an effective topology is made from.
+func Placement(s *State, effective *v1.Topology) placement.View {
+	return placement.View{Topology: effective, Nodes: s.Nodes()}
+}
+
+// Rollout is the view that the next steps towards a target are decided from.
+// effective is the topology in force, or one that is only planned; then the
+// floors are those that applying it would begin with.
+func Rollout(s *State, effective *v1.Topology, target *placement.Target, now time.Time, heard func(node string) bool) rollout.View {
+	view := rollout.View{Now: now, Topology: effective, Target: target, Nodes: s.Nodes(), Floors: s.Floors(), Heard: heard}
+	if effective == s.effective {
+		view.Revision = s.revision()
+	} else {
+		view.Floors = rollout.AdvanceFloors(view.Floors, effective, s.ready)
+	}
+	return view
+}
+
+// Assignments is a node's whole set, with what is ready of it.
+func Assignments(n *v1.Node) *v1.NodeAssignments {
+	set := &v1.NodeAssignments{Node: n.GetId(), Generation: n.GetGeneration(), Index: n.GetAssignmentIndex(), Assignments: n.GetAssignments()}
+	for _, a := range n.GetAssignments() {
+		if rollout.Ready(n, a.GetService()) {
+			set.Ready = append(set.Ready, a.GetService())
+		}
+	}
+	return set
+}
+
+// Endpoints is where the assigned services of a node answer, in the order of
+// the set and of the agent's claims, each with what it is good for now.
+func Endpoints(n *v1.Node) []*v1.Endpoint {
+	var endpoints []*v1.Endpoint
+	for _, a := range n.GetAssignments() {
+		state := endpointState(n, a)
+		for _, e := range claim(n, a.GetService()).GetEndpoints() {
+			endpoints = append(endpoints, &v1.Endpoint{
+				Service: a.GetService(), Node: n.GetId(), Host: e.GetHost(), Port: e.GetPort(), Tls: e.GetTls(), Path: e.GetPath(), State: state,
+			})
+		}
+	}
+	return endpoints
+}
+
+func endpointState(n *v1.Node, a *v1.Assignment) v1.EndpointState {
+	switch {
+	case n.GetState() == v1.NodeState_NODE_STATE_DOWN:
+		return v1.EndpointState_ENDPOINT_STATE_UNKNOWN
+	case a.GetWanted() == v1.Wanted_WANTED_DRAINING:
+		return v1.EndpointState_ENDPOINT_STATE_DRAINING
+	case rollout.Ready(n, a.GetService()):
+		return v1.EndpointState_ENDPOINT_STATE_READY
+	}
+	return v1.EndpointState_ENDPOINT_STATE_NOT_READY
+}
+
+// Basis names what a plan relies on: the topology in force, and of every node
+// its set's generation, state, cordon and what decides where it may serve. It
+// is another one when any of that changed.
+func (s *State) Basis() string { return basis(s.revision(), s.Nodes()) }
+
+func basis(revision uint64, nodes []*v1.Node) string {
+	h := sha256.New()
+	var buf []byte
+	buf = appendUint(buf, revision)
+	for _, n := range nodes {
+		// Everything but reports, times and indexes.
+		buf = appendCanonical(buf, (&v1.Node{
+			Id: n.GetId(), Instance: n.GetInstance(), Claims: n.GetClaims(), Region: n.GetRegion(), Zone: n.GetZone(),
+			Labels: n.GetLabels(), Capacity: n.GetCapacity(), State: n.GetState(), Generation: n.GetGeneration(),
+			Settings: &v1.NodeSettings{Cordoned: n.GetSettings().GetCordoned()},
+		}).ProtoReflect())
+		h.Write(buf)
+		buf = buf[:0]
+	}
+	h.Write(buf)
+	return hex.EncodeToString(h.Sum(nil)[:16])
+}
