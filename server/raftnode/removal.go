@@ -1,0 +1,59 @@
+package raftnode
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/hashicorp/raft"
+)
+
+// removedAfter is how many election timeouts without a leader's word confirm
+// that a configuration without this member is meant: the entry that removed it
+// may have been rolled back, but then a leader would be heard again.
+const removedAfter = 10
+
+// superviseMembership notices that this member was taken out of the group. Raft
+// is silent about it: a leader that removed itself shuts raft down, a follower
+// just hears nothing any more.
+func (n *Node) superviseMembership(ctx context.Context) error {
+	tick := time.NewTicker(n.timing.election)
+	defer tick.Stop()
+	patience := max(2*time.Second, removedAfter*n.timing.election)
+	begun, belonged, told := time.Now(), false, false
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if n.stopped() {
+			return nil
+		}
+		if n.raft().State() == raft.Shutdown {
+			return n.removed()
+		}
+		if _, in := n.server(n.cfg.Identity.ID); in {
+			belonged = true
+			continue
+		}
+		if len(n.Servers()) == 0 || time.Since(begun) < patience || time.Since(n.raft().LastContact()) < patience {
+			continue
+		}
+		if belonged {
+			return n.removed()
+		}
+		if !told {
+			// After a restart there is no telling whether it was removed or had
+			// only begun to join.
+			told = true
+			n.cfg.Logger.Warn("this member is not in the newest configuration that it knows, and no leader speaks to it: " +
+				"either it was removed (then delete its data directory), or it has not been added yet")
+		}
+	}
+}
+
+func (n *Node) removed() error {
+	return fmt.Errorf("%w %s (%s). Nothing is wrong with the others. Mend: if it shall be a member again, delete %s and run `roster join`",
+		ErrRemoved, n.cfg.Identity.ClusterName, n.cfg.Identity.Name, n.cfg.Dir)
+}
