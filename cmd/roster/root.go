@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"roster/cmd/internal/output"
 )
 
 // newRoot is the command tree.
@@ -12,7 +14,11 @@ func newRoot(sh *shell) *cobra.Command {
 	root := group("roster", "The control plane of a mail cluster",
 		`Roster decides which node serves which mail protocol, keeps that decision in a
 Raft group, and makes it true again when nodes fail, when load grows and when
-the operator changes their mind.`,
+the operator changes their mind.
+
+Exit codes: 0 done · 1 error or wrong usage · 2 with --detailed-exitcode: there
+is something to change · 3 the deadline passed · 4 the members have no leader.`,
+		newStatus(sh), newTopology(sh), newNode(sh), newAssignment(sh), newEndpoint(sh), newEvent(sh), newMember(sh),
 		newVersion(sh),
 	)
 	root.SilenceErrors = true
@@ -20,6 +26,17 @@ the operator changes their mind.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return fmt.Errorf("%w\n  `%s --help` lists the flags", err, cmd.CommandPath())
 	})
+	root.SetIn(sh.in)
+	root.SetOut(sh.out)
+	root.SetErr(sh.err)
+
+	flags := root.PersistentFlags()
+	sh.connect.AddTo(flags)
+	flags.VarP(&sh.format, "output", "o", "`form` of the answer: table, json, yaml")
+	must(root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(output.Formats(), cobra.ShellCompDirectiveNoFileComp)))
+	root.PersistentPreRunE = func(*cobra.Command, []string) error {
+		return sh.connect.FromEnvironment(flags)
+	}
 	return root
 }
 
@@ -47,4 +64,28 @@ func knownVerb(cmd *cobra.Command, args []string) error {
 		text += "\n  did you mean: " + strings.Join(near, ", ") + "?"
 	}
 	return fmt.Errorf("%s\n  `%s --help` lists the commands", text, cmd.CommandPath())
+}
+
+// arguments wants this many arguments and says which where they are not there.
+func arguments(least, most int) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) >= least && len(args) <= most {
+			return nil
+		}
+		what := "it takes no arguments"
+		switch {
+		case len(args) < least:
+			what = fmt.Sprintf("it needs %d, there are %d", least, len(args))
+		case most > 0:
+			what = fmt.Sprintf("it takes at most %d, there are %d", most, len(args))
+		}
+		return fmt.Errorf("wrong number of arguments: %s\n  usage: %s", what, cmd.UseLine())
+	}
+}
+
+// must stops the program where its own command tree is wrong.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
 }

@@ -10,7 +10,7 @@ import (
 	"io"
 	"strings"
 
-	"roster/cmd/internal/paint"
+	"roster/cmd/internal/terminal"
 )
 
 // ErrNoTerminal means that nobody can be asked.
@@ -22,7 +22,7 @@ var ErrDeclined = errors.New("nothing was changed")
 // Confirm asks a question that is answered with y or N, on a terminal. Every
 // answer but y and yes is no.
 func Confirm(ctx context.Context, in io.Reader, out io.Writer, question string) error {
-	if !paint.IsTerminal(in) {
+	if !terminal.Is(in) {
 		return ErrNoTerminal
 	}
 	if _, err := fmt.Fprintf(out, "%s [y/N] ", question); err != nil {

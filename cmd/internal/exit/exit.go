@@ -6,11 +6,11 @@ package exit
 import (
 	"context"
 	"errors"
-	"strings"
 
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"roster/client"
 )
 
 // The exit codes of every verb except `status --check`, which has the codes of
@@ -56,6 +56,7 @@ func Quiet(code int) error { return &Coded{Code: code} }
 // Code is the exit code of an error.
 func Code(err error) int {
 	var coded *Coded
+	var unanswered *client.UnansweredError
 	switch {
 	case err == nil:
 		return OK
@@ -63,6 +64,9 @@ func Code(err error) int {
 		return coded.Code
 	case IsNoLeader(err):
 		return NoLeader
+	case errors.As(err, &unanswered) && unreachable(unanswered):
+		// The deadline ended the trying, but it is not what is wrong.
+		return Failed
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
 		return Deadline
 	default:
@@ -70,19 +74,15 @@ func Code(err error) int {
 	}
 }
 
-// Reason is the reason word that a member gave with its refusal, in upper
-// case; empty where there is none.
-func Reason(err error) string {
-	found := ""
-	for _, detail := range status.Convert(err).Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok {
-			found = info.GetReason()
+// unreachable says whether no address had a member that took the call.
+func unreachable(err *client.UnansweredError) bool {
+	for _, fault := range err.Faults {
+		if status.Code(fault.Err) == codes.DeadlineExceeded || errors.Is(fault.Err, context.DeadlineExceeded) {
+			return false
 		}
 	}
-	return strings.ToUpper(found)
+	return len(err.Faults) > 0
 }
 
 // IsNoLeader says whether a member answered, but knew no leader.
-func IsNoLeader(err error) bool {
-	return err != nil && Reason(err) == "NO_LEADER"
-}
+func IsNoLeader(err error) bool { return client.Reason(err) == client.NoLeader }

@@ -3,13 +3,16 @@ package exit
 import (
 	"context"
 	"errors"
+	"regexp"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"roster/client"
 )
 
 // Sentence is what a person reads of an error: what a member said, word for
-// word, then what to do where that is known. Empty: nothing is left to say.
+// word, without gRPC's wrapping. Empty: nothing is left to say.
 func Sentence(err error) string {
 	if err == nil {
 		return ""
@@ -17,5 +20,8 @@ func Sentence(err error) string {
 	if errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled {
 		return "stopped"
 	}
-	return err.Error()
+	return wrapping.ReplaceAllString(client.Sentence(err), "")
 }
+
+// wrapping is what gRPC puts before a message where an error was wrapped.
+var wrapping = regexp.MustCompile(`rpc error: code = \w+ desc = `)

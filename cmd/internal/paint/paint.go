@@ -6,7 +6,7 @@ import (
 	"io"
 	"os"
 
-	"golang.org/x/term"
+	"roster/cmd/internal/terminal"
 )
 
 // Paint colours text; the zero value leaves it as it is.
@@ -17,17 +17,11 @@ type Paint struct {
 // For paints where w is a terminal that shows colours and NO_COLOR
 // (https://no-color.org) is not set.
 func For(w io.Writer) Paint {
-	return Paint{on: IsTerminal(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
+	return Paint{on: terminal.Is(w) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"}
 }
 
 // Always paints, wherever it goes.
 func Always() Paint { return Paint{on: true} }
-
-// IsTerminal says whether what is written or read is a terminal.
-func IsTerminal(stream any) bool {
-	file, ok := stream.(*os.File)
-	return ok && term.IsTerminal(int(file.Fd()))
-}
 
 func (p Paint) with(code, text string) string {
 	if !p.on || text == "" {

@@ -7,12 +7,10 @@ package screen
 import (
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
-	"golang.org/x/term"
-
 	"roster/cmd/internal/paint"
+	"roster/cmd/internal/terminal"
 )
 
 // Screen draws frames, one over the other.
@@ -27,7 +25,7 @@ type Screen struct {
 
 // New is a screen on out. Nothing is written before the first Draw.
 func New(out io.Writer) *Screen {
-	return &Screen{out: out, paint: paint.For(out), terminal: paint.IsTerminal(out)}
+	return &Screen{out: out, paint: paint.For(out), terminal: terminal.Is(out)}
 }
 
 // InPlace says whether frames are drawn over each other; else each is told as
@@ -89,14 +87,9 @@ func (s *Screen) write(text string) error {
 	return nil
 }
 
-// size is the terminal's, 80 by 24 where it does not say.
 func (s *Screen) size() Size {
-	if file, ok := s.out.(*os.File); ok {
-		if columns, lines, err := term.GetSize(int(file.Fd())); err == nil && columns > 0 && lines > 0 {
-			return Size{Columns: columns, Lines: lines}
-		}
-	}
-	return Size{Columns: 80, Lines: 24}
+	columns, lines := terminal.Size(s.out)
+	return Size{Columns: columns, Lines: lines}
 }
 
 const (

@@ -21,11 +21,7 @@ const mostNodes = 40
 func Status(w io.Writer, look Look, s *v1.Status) error {
 	var out strings.Builder
 	out.WriteString(Headline(look, s) + "\n")
-	sentences := slices.Clone(s.GetSentences())
-	for _, shortage := range s.GetShortages() {
-		sentences = append(sentences, Shortage(shortage))
-	}
-	look.sentences(&out, "", slices.Compact(sentences))
+	look.sentences(&out, "", s.GetSentences())
 
 	section(&out, statusServices(look, s))
 	statusNodes(&out, look, s)

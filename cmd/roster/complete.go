@@ -1,0 +1,66 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"roster/cmd/internal/connect"
+	v1 "roster/proto/roster/v1"
+)
+
+// completionBound keeps a shell from hanging on a cluster that is away.
+const completionBound = 2 * time.Second
+
+// completed asks the cluster for the words that an argument may be; a cluster
+// that does not answer has none.
+func (sh *shell) completed(cmd *cobra.Command, args []string, typed string,
+	words func(context.Context, *connect.Link) ([]string, error),
+) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	if err := sh.connect.FromEnvironment(cmd.Flags()); err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	link, err := sh.connect.Open()
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	defer link.Close()
+	ctx, cancel := context.WithTimeout(cmd.Context(), completionBound)
+	defer cancel()
+	all, err := words(ctx, link)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	var fit []string
+	for _, word := range all {
+		if strings.HasPrefix(word, typed) {
+			fit = append(fit, word)
+		}
+	}
+	return fit, cobra.ShellCompDirectiveNoFileComp
+}
+
+func (sh *shell) completeNode(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return sh.completed(cmd, args, typed, func(ctx context.Context, link *connect.Link) (ids []string, err error) {
+		response, err := v1.NewNodeServiceClient(link).ListNodes(ctx, &v1.ListNodesRequest{Stale: true})
+		for _, node := range response.GetNodes() {
+			ids = append(ids, node.GetId())
+		}
+		return ids, err
+	})
+}
+
+func (sh *shell) completeMember(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return sh.completed(cmd, args, typed, func(ctx context.Context, link *connect.Link) (names []string, err error) {
+		response, err := v1.NewClusterServiceClient(link).ListMembers(ctx, &v1.ListMembersRequest{Stale: true})
+		for _, member := range response.GetMembers() {
+			names = append(names, member.GetName())
+		}
+		return names, err
+	})
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/protobuf/proto"
+
+	"roster/cmd/internal/connect"
+	"roster/cmd/internal/view"
+	v1 "roster/proto/roster/v1"
+)
+
+// nodeWrite is what verbs that change a node share.
+type nodeWrite struct {
+	writeFlags
+	expected expected
+}
+
+func (n *nodeWrite) addTo(cmd *cobra.Command) {
+	n.writeFlags.addTo(cmd)
+	n.expected.addTo(cmd, "expected-generation", "refuse where the node's set has another `generation`")
+}
+
+// told prints the answer to a write: a sentence, or the response.
+func (sh *shell) told(response proto.Message, format string, a ...any) error {
+	return sh.print(response, func(w io.Writer, _ view.Look) error {
+		_, err := fmt.Fprintf(w, format+"\n", a...)
+		return err
+	})
+}
+
+func newNodeCordon(sh *shell, cordoned bool) *cobra.Command {
+	var write nodeWrite
+	var reason string
+	cmd := &cobra.Command{
+		Use:               "cordon NODE",
+		Short:             "Let a node get nothing new",
+		Long:              "Let a node get nothing new. It keeps its seat and what it serves.",
+		Args:              arguments(1, 1),
+		ValidArgsFunction: sh.completeNode,
+	}
+	done := "%s is cordoned: it gets nothing new and keeps what it serves."
+	if cordoned {
+		cmd.Flags().StringVar(&reason, "reason", "", "`why`, for people")
+	} else {
+		cmd.Use, cmd.Short, cmd.Long = "uncordon NODE", "End a node's cordon", ""
+		done = "%s is no longer cordoned."
+	}
+	write.addTo(cmd)
+	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, args []string) error {
+		response, err := call(ctx, sh, v1.NewNodeServiceClient(link).CordonNode, &v1.CordonNodeRequest{
+			RequestId: write.id(link), Id: args[0], ExpectedGeneration: write.expected.get(cmd), Cordoned: cordoned, Reason: reason,
+		})
+		if err != nil {
+			return write.outcome(err)
+		}
+		return sh.told(response, done, args[0])
+	})
+	return cmd
+}
+
+func newNodeUpdate(sh *shell) *cobra.Command {
+	var write nodeWrite
+	var region, zone string
+	var capacity uint32
+	var labels, remove []string
+	cmd := &cobra.Command{
+		Use:   "update NODE",
+		Short: "Set what the operator says of a node",
+		Long: `Set what the operator says of a node. It wins over what the node's agent claims;
+both are shown by node get. An empty --region or --zone is a value too.`,
+		Example:           "  roster node update node-3 --zone a2 --label egress=yes --remove-label old",
+		Args:              arguments(1, 1),
+		ValidArgsFunction: sh.completeNode,
+	}
+	cmd.Flags().StringVar(&region, "region", "", "its `region`")
+	cmd.Flags().StringVar(&zone, "zone", "", "its `zone`")
+	cmd.Flags().Uint32Var(&capacity, "capacity", 0, "its relative `capacity`, a weight; 100 is usual")
+	cmd.Flags().StringArrayVar(&labels, "label", nil, "set a label, `key=value`; repeat for more")
+	cmd.Flags().StringArrayVar(&remove, "remove-label", nil, "take away a label that an operator set, by its `key`; repeat for more")
+	cmd.MarkFlagsOneRequired("region", "zone", "capacity", "label", "remove-label")
+	write.addTo(cmd)
+	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, args []string) error {
+		set, err := parseLabels(labels, remove)
+		if err != nil {
+			return err
+		}
+		request := &v1.UpdateNodeRequest{
+			RequestId: write.id(link), Id: args[0], ExpectedGeneration: write.expected.get(cmd),
+			SetLabels: set, RemoveLabels: remove,
+		}
+		if cmd.Flags().Changed("region") {
+			request.Region = &region
+		}
+		if cmd.Flags().Changed("zone") {
+			request.Zone = &zone
+		}
+		if cmd.Flags().Changed("capacity") {
+			request.Capacity = &capacity
+		}
+		response, err := call(ctx, sh, v1.NewNodeServiceClient(link).UpdateNode, request)
+		if err != nil {
+			return write.outcome(err)
+		}
+		return sh.told(response, "%s is updated.", args[0])
+	})
+	return cmd
+}
+
+// parseLabels reads key=value, each key once.
+func parseLabels(set, remove []string) (map[string]string, error) {
+	labels := map[string]string{}
+	var faults []error
+	for _, text := range set {
+		key, value, ok := strings.Cut(text, "=")
+		switch _, twice := labels[key]; {
+		case !ok || key == "":
+			faults = append(faults, fmt.Errorf("label %q is not key=value", text))
+		case twice:
+			faults = append(faults, fmt.Errorf("label %q is set twice", key))
+		}
+		labels[key] = value
+	}
+	for _, key := range remove {
+		if _, both := labels[key]; both {
+			faults = append(faults, fmt.Errorf("label %q is set and removed at once", key))
+		}
+	}
+	return labels, errors.Join(faults...)
+}
+
+func newNodeRemove(sh *shell) *cobra.Command {
+	var write nodeWrite
+	var force bool
+	cmd := &cobra.Command{
+		Use:   "remove NODE",
+		Short: "Forget a node",
+		Long: `Forget a node that is down and has no assignments; with --force any node. What
+runs on it is never stopped. The same agent is not let in again; a new data
+folder makes a new one.`,
+		Args:              arguments(1, 1),
+		ValidArgsFunction: sh.completeNode,
+	}
+	cmd.Flags().BoolVar(&force, "force", false, "even if it is not down, or still has assignments")
+	write.addYesTo(cmd)
+	write.addTo(cmd)
+	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, args []string) error {
+		if err := write.confirm(ctx, sh, fmt.Sprintf("Forget node %s for good?", args[0]), "--yes removes it without asking"); err != nil {
+			return err
+		}
+		response, err := call(ctx, sh, v1.NewNodeServiceClient(link).RemoveNode, &v1.RemoveNodeRequest{
+			RequestId: write.id(link), Id: args[0], ExpectedGeneration: write.expected.get(cmd), Force: force,
+		})
+		if err != nil {
+			return write.outcome(err)
+		}
+		return sh.told(response, "%s is removed. What runs on it was not touched.", args[0])
+	})
+	return cmd
+}

@@ -1,0 +1,135 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	"roster/client"
+	"roster/cmd/internal/connect"
+	"roster/cmd/internal/exit"
+	"roster/cmd/internal/follow"
+	"roster/cmd/internal/screen"
+	"roster/cmd/internal/view"
+	v1 "roster/proto/roster/v1"
+)
+
+// waitBound is how long --wait waits where --timeout does not say.
+const waitBound = 10 * time.Minute
+
+// topologyChange is what apply and rollback share: plan, show, ask, change,
+// wait.
+type topologyChange struct {
+	writeFlags
+	sh             *shell
+	basis          string
+	allowStop      bool
+	acceptShortage bool
+	wait           bool
+	expected       expected
+
+	// plan is the plan to show.
+	plan *v1.PlanTopologyRequest
+	// apply makes the change and returns the revision that is then in force.
+	apply func(ctx context.Context, basis string) (uint64, error)
+}
+
+func (c *topologyChange) addTo(cmd *cobra.Command) {
+	c.writeFlags.addTo(cmd)
+	c.addYesTo(cmd)
+	cmd.Flags().StringVar(&c.basis, "plan", "", "do not ask: apply the plan with this `basis`, refused where anything it relied on changed")
+	cmd.Flags().BoolVar(&c.allowStop, "allow-stop", false, "let it remove a service or stop more than 20 % of the assignments")
+	cmd.Flags().BoolVar(&c.acceptShortage, "accept-shortage", false, "accept what today's nodes cannot fill")
+	cmd.Flags().BoolVarP(&c.wait, "wait", "w", false, "wait until the cluster has settled on it, at most --timeout (default 10m)")
+	c.expected.addTo(cmd, "expected-revision", "refuse where the `revision` in force is another; 0: none")
+	cmd.MarkFlagsMutuallyExclusive("yes", "plan")
+}
+
+// run shows the plan and asks, unless there is no need to, then changes and
+// waits.
+func (c *topologyChange) run(ctx context.Context, link *connect.Link) error {
+	revision, err := c.change(ctx, link)
+	if err != nil {
+		return err
+	}
+	if !c.wait {
+		return nil
+	}
+	return c.follow(ctx, link, revision)
+}
+
+func (c *topologyChange) change(ctx context.Context, link *connect.Link) (uint64, error) {
+	if c.basis != "" {
+		revision, err := c.apply(ctx, c.basis)
+		return revision, c.outcome(err)
+	}
+	for {
+		planned, err := call(ctx, c.sh, v1.NewTopologyServiceClient(link).PlanTopology, c.plan)
+		if err != nil {
+			return 0, err
+		}
+		if err := view.Plan(c.sh.people(), lookOf(c.sh.people()), planned); err != nil {
+			return 0, err
+		}
+		if c.yes {
+			revision, err := c.apply(ctx, "")
+			return revision, c.outcome(err)
+		}
+		if err := c.confirm(ctx, c.sh, "Apply this?", noTerminal(planned.GetPlan().GetBasis())); err != nil {
+			return 0, err
+		}
+		// The basis is part of the request: one that is repeated has the same.
+		c.again = " --plan " + planned.GetPlan().GetBasis()
+		revision, err := c.apply(ctx, planned.GetPlan().GetBasis())
+		if status.Code(err) != codes.Aborted || client.Reason(err) == "STALE_REVISION" {
+			return revision, c.outcome(err)
+		}
+		// What the plan relied on changed while it was being read. The refused
+		// request keeps its id, a new plan is a new request.
+		c.sh.say("%s\nThis is the plan now:\n", exit.Sentence(err))
+		c.requestID = ""
+	}
+}
+
+// noTerminal says how to go on where nobody can be asked.
+func noTerminal(basis string) string {
+	return fmt.Sprintf("--yes applies it to the cluster as it is then; --plan %s applies exactly this plan or nothing", basis)
+}
+
+// done tells what was done, once.
+func (c *topologyChange) done(response proto.Message, sentence string) error {
+	return c.sh.print(response, func(w io.Writer, _ view.Look) error {
+		_, err := fmt.Fprintln(w, sentence)
+		return err
+	})
+}
+
+// follow draws the cluster until it has settled.
+func (c *topologyChange) follow(ctx context.Context, link *connect.Link, revision uint64) error {
+	ctx, cancel := c.sh.connect.Long(ctx, waitBound)
+	defer cancel()
+	// Answers are on the output; what is on its way is told beside it.
+	live := screen.New(c.sh.err)
+	defer live.Close()
+	var drawing error
+	settled, err := follow.Settled(ctx, revision, statusOf(c.sh, link, false), func(s *v1.Status, trouble error) {
+		frame := screen.Frame{Status: s}
+		if trouble != nil {
+			frame.Trouble = exit.Sentence(trouble)
+		}
+		drawing = errors.Join(drawing, live.Draw(frame))
+	})
+	if err := errors.Join(err, drawing); err != nil {
+		return err
+	}
+	live.Close()
+	c.sh.say("Settled on revision %d.", settled.GetTopology().GetRevision())
+	return nil
+}
