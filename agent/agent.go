@@ -5,31 +5,224 @@
 //
 // New starts nothing; Run starts one goroutine per service, one for the sessions and
 // one that takes sets in, and waits for all of them. What they share is in board
-// (reports) and orders (the set that is held), each behind its own lock.
+// (reports), orders (the set that is held) and membership (what is on disk), each
+// behind its own lock.
 package agent
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
 
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/protobuf/proto"
+
+	"roster/agent/driver"
+	"roster/agent/driver/builtin"
+	"roster/agent/driver/process"
+	"roster/agent/probe"
+	"roster/client/identity"
 	v1 "roster/proto/roster/v1"
 )
 
+// lookFirst bounds how long the first look at the services may delay the first
+// session: an agent that restarts beside running services should say at once that
+// they serve.
+const lookFirst = 3 * time.Second
+
 // Agent makes one node's set true.
-type Agent struct{ cfg Config }
+type Agent struct {
+	cfg         Config
+	log         *slog.Logger
+	credentials credentials.TransportCredentials
+
+	orders     *orders
+	board      *board
+	inbox      inbox
+	trouble    trouble
+	membership *membership
+	folder     *folder
+	workers    map[string]*worker
+}
 
 // New checks the config.
 func New(cfg Config) (*Agent, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Agent{cfg: cfg}, nil
+	cfg.Claims = proto.CloneOf(cfg.Claims)
+	if cfg.Claims == nil {
+		cfg.Claims = &v1.NodeClaims{}
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.Default()
+	}
+	if cfg.Probe == nil {
+		cfg.Probe = probe.Check
+	}
+	if cfg.ProbeInterval == 0 {
+		cfg.ProbeInterval = DefaultProbeInterval
+	}
+	a := &Agent{
+		cfg:         cfg,
+		log:         cfg.Logger.With("node", cfg.Node),
+		credentials: insecure.NewCredentials(),
+		inbox:       make(inbox, 1),
+		board:       newBoard(cfg.Claims.GetServices()),
+	}
+	a.trouble.a = a
+	var names []string
+	for _, c := range cfg.Claims.GetServices() {
+		names = append(names, c.GetName())
+	}
+	a.orders = newOrders(names)
+	a.membership = &membership{
+		configured:   cfg.Members,
+		loopbackOnly: cfg.TLS.IsZero(),
+		path:         filepath.Join(cfg.Dir, cacheFile),
+	}
+	if !cfg.TLS.IsZero() {
+		who, err := cfg.TLS.Identity()
+		if err != nil {
+			return nil, fmt.Errorf("agent: %w", err)
+		}
+		if who.Role != identity.Agent || who.Name != cfg.Node {
+			return nil, fmt.Errorf("agent: certificate %s is for %s, this is the agent of node %s: issue one with role agent and that name", cfg.TLS.Cert, who.URI(), cfg.Node)
+		}
+		tlsConfig, err := identity.ClientTLS(cfg.TLS, who.Cluster)
+		if err != nil {
+			return nil, fmt.Errorf("agent: %w", err)
+		}
+		a.credentials = credentials.NewTLS(tlsConfig)
+	}
+	return a, nil
 }
 
-// Run serves until ctx ends. Services of drivers that can outlive the agent run on.
-func (a *Agent) Run(ctx context.Context) error { <-ctx.Done(); return nil }
+// Run serves until ctx ends. Services of drivers that can outlive the agent run on;
+// those of the builtin driver end with it. It runs once.
+func (a *Agent) Run(ctx context.Context) (err error) {
+	if a.folder, err = openFolder(a.cfg.Dir); err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	defer a.folder.close()
+	a.recall()
+	drivers, err := a.openDrivers()
+	if err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	defer func() {
+		for _, d := range drivers {
+			err = errors.Join(err, d.Close())
+		}
+	}()
+	a.makeWorkers(drivers)
 
-// Reports are the services as the agent sees them now, sorted by service.
-func (a *Agent) Reports() []*v1.ServiceReport { return nil }
+	var wait sync.WaitGroup
+	for _, w := range a.workers {
+		wait.Go(func() { w.run(ctx) })
+	}
+	wait.Go(func() { a.takeSets(ctx) })
+	wait.Go(func() {
+		look := time.NewTimer(lookFirst)
+		defer look.Stop()
+		select {
+		case <-a.board.seen:
+		case <-look.C:
+		case <-ctx.Done():
+		}
+		a.keepSession(ctx)
+	})
+	wait.Wait()
+	return nil
+}
 
-// Held returns epoch and generation of the set that the agent acts on.
-func (a *Agent) Held() (epoch, generation uint64) { return 0, 0 }
+// recall takes in what the agent held when it last ran.
+func (a *Agent) recall() {
+	path := a.membership.path
+	m, err := readMemory(path)
+	if err != nil {
+		// Without its set the agent touches nothing until a member sends it anew.
+		a.log.Error("the cached set cannot be used; nothing is started or stopped until a member answers", "file", path, "error", err)
+		if errors.Is(err, errCache) {
+			_ = os.Rename(path, path+".damaged")
+		}
+		return
+	}
+	a.membership.memory = m
+	if m.set == nil {
+		return
+	}
+	if err := a.take(m.set, false); err != nil {
+		a.log.Error("the cached set is not acted on", "file", path, "error", err)
+	}
+}
+
+// openDrivers makes each driver that services name, unless the config brings it.
+func (a *Agent) openDrivers() (map[string]driver.Driver, error) {
+	drivers := make(map[string]driver.Driver)
+	for name, d := range a.cfg.Drivers {
+		drivers[name] = d
+	}
+	byDriver := make(map[string][]*v1.ServiceClaim)
+	for _, c := range a.cfg.Claims.GetServices() {
+		byDriver[c.GetDriver()] = append(byDriver[c.GetDriver()], c)
+	}
+	for name, claims := range byDriver {
+		if drivers[name] != nil {
+			continue
+		}
+		var d driver.Driver
+		var err error
+		switch name {
+		case DriverBuiltin:
+			d, err = builtin.New(builtin.Config{Services: claims})
+		case DriverProcess:
+			var services []process.Service
+			for _, c := range claims {
+				services = append(services, process.Service{Name: c.GetName(), Endpoints: c.GetEndpoints(), Command: a.cfg.Process[c.GetName()]})
+			}
+			d, err = process.New(process.Config{Dir: a.folder.file("services"), Owner: a.folder.instance, Services: services})
+		default:
+			err = fmt.Errorf("there is no driver %q", name)
+		}
+		if err != nil {
+			for _, opened := range drivers {
+				_ = opened.Close()
+			}
+			return nil, err
+		}
+		drivers[name] = d
+	}
+	return drivers, nil
+}
+
+func (a *Agent) makeWorkers(drivers map[string]driver.Driver) {
+	a.workers = make(map[string]*worker)
+	turns := make(map[string]chan struct{})
+	for _, c := range a.cfg.Claims.GetServices() {
+		w := &worker{a: a, claim: c, name: c.GetName(), driver: drivers[c.GetDriver()], kick: make(chan struct{}, 1)}
+		if g := c.GetRestartGroup(); g != "" {
+			if turns[g] == nil {
+				turns[g] = make(chan struct{}, 1)
+			}
+			w.turn = turns[g]
+		}
+		a.workers[w.name] = w
+	}
+}
+
+// Reports are the services as the agent sees them now, sorted by service. They must
+// not be changed.
+func (a *Agent) Reports() []*v1.ServiceReport { return a.board.peek().GetReports() }
+
+// Held returns epoch and generation of the newest set whose changes were begun.
+func (a *Agent) Held() (epoch, generation uint64) {
+	h := a.board.peek()
+	return h.GetEpoch(), h.GetGeneration()
+}

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
 	"net"
@@ -10,8 +9,18 @@ import (
 
 	"roster/agent/driver"
 	"roster/agent/driver/process"
+	"roster/client/identity"
 	v1 "roster/proto/roster/v1"
 )
+
+// Drivers that services may name.
+const (
+	DriverBuiltin = "builtin"
+	DriverProcess = "process"
+)
+
+// DefaultProbeInterval is the pause between probes of a service that serves.
+const DefaultProbeInterval = 10 * time.Second
 
 // Config is what one agent is and what its node may run.
 type Config struct {
@@ -22,9 +31,9 @@ type Config struct {
 	Dir string
 	// Members are API addresses, host:port, of some or all members. Required.
 	Members []string
-	// TLS is how members are reached; nil: without TLS, which only loopback
-	// addresses accept.
-	TLS *tls.Config
+	// TLS names the files of this agent's certificate, with role agent and the
+	// node's id as its name. Zero: without TLS, to loopback addresses only.
+	TLS identity.Files
 	// Claims are the node's region, zone, labels, capacity and services; each
 	// service names its driver (builtin or process) and its endpoints.
 	Claims *v1.NodeClaims
