@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"roster/cmd/internal/dev"
+	"roster/cmd/internal/exit"
+	"roster/cmd/internal/output"
+	"roster/fsm/topology"
+)
+
+type devFlags struct {
+	model, file, nodes, dir string
+	members                         int
+	once, restartGroups, verbose    bool
+	settle                          time.Duration
+}
+
+func newDev(sh *shell) *cobra.Command {
+	var f devFlags
+	cmd := &cobra.Command{
+		Use:   "dev",
+		Short: "Run a whole cluster in this process, to look at and to try things on",
+		Long: `Members and mail nodes in one process, on loopback, with nothing installed: small
+servers stand in for the mail daemons and greet in their protocols. The state is
+drawn until Ctrl-C. A second shell can plan, apply and cordon; it is told where
+the API listens. With -o json it prints one object per change; with --once, one.`,
+		Example: `  roster dev
+  roster dev --model weighted
+  roster dev -f topology.yaml --nodes 20 --members 5
+  roster dev --once -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return runDev(cmd.Context(), sh, f) },
+	}
+	flags := cmd.Flags()
+	flags.StringVar(&f.model, "model", "", "topology model: "+strings.Join(topology.Examples(), ", ")+" (default service-specific)")
+	flags.StringVarP(&f.file, "file", "f", "", "topology file, instead of a model")
+	flags.StringVar(&f.nodes, "nodes", "", "how many nodes, or a file that lists them (default the ten of three regions)")
+	flags.IntVar(&f.members, "members", 3, "how many members")
+	flags.BoolVar(&f.once, "once", false, "wait until the cluster settled, print its status, end")
+	flags.DurationVar(&f.settle, "settle", 2*time.Minute, "longest `time` until the cluster settled")
+	flags.BoolVar(&f.restartGroups, "restart-groups", false, "every change of a service restarts all services of its node")
+	flags.StringVar(&f.dir, "dir", "", "keep data here (default: a folder that is removed at the end)")
+	flags.BoolVar(&f.verbose, "verbose", false, "log to stderr")
+	cmd.MarkFlagsMutuallyExclusive("model", "file")
+	cmd.AddCommand(newDevCut("kill", "Cut a node or a member of the running `roster dev` off, without goodbye"),
+		newDevCut("revive", "Bring back what was cut off"))
+	return cmd
+}
+
+func runDev(ctx context.Context, sh *shell, f devFlags) error {
+	source, name, err := f.topology()
+	if err != nil {
+		return err
+	}
+	nodes, err := dev.NodesFrom(f.nodes)
+	if err != nil {
+		return err
+	}
+	dir, cleanUp, err := f.folder()
+	if err != nil {
+		return err
+	}
+	defer cleanUp()
+	level := slog.LevelError + 4
+	if f.verbose {
+		level = slog.LevelDebug
+	}
+	err = dev.Session{
+		Options: dev.Options{
+			Members: f.members, Nodes: nodes, RestartGroups: f.restartGroups, Dir: dir,
+			Logger: slog.New(slog.NewTextHandler(sh.err, &slog.HandlerOptions{Level: level})),
+		},
+		Source: source, FileName: name, Once: f.once, Picture: sh.format == output.Table, Timeout: f.settle,
+		Out: sh.out, Notes: sh.err, Show: sh.showStatus,
+	}.Run(ctx)
+	if errors.Is(err, dev.ErrNotSettled) {
+		return exit.With(exit.Deadline, err)
+	}
+	return err
+}
+
+// topology is the file that was named, or the example of a model.
+func (f devFlags) topology() (source []byte, name string, err error) {
+	if f.file != "" {
+		source, err = os.ReadFile(f.file)
+		return source, f.file, err
+	}
+	model := f.model
+	if model == "" {
+		model = "service-specific"
+	}
+	source, ok := topology.Example(model)
+	if !ok {
+		return nil, "", fmt.Errorf("--model %s is not known: %s", model, strings.Join(topology.Examples(), ", "))
+	}
+	return source, model + ".yaml", nil
+}
+
+func (f devFlags) folder() (dir string, cleanUp func(), err error) {
+	if f.dir != "" {
+		return f.dir, func() {}, os.MkdirAll(f.dir, 0o700)
+	}
+	dir, err = os.MkdirTemp("", "roster-dev-")
+	return dir, func() { _ = os.RemoveAll(dir) }, err // what stays is in the system's temporary folder
+}
+
+func newDevCut(verb, short string) *cobra.Command {
+	var pid int
+	cmd := &cobra.Command{
+		Use:   verb + " ID",
+		Short: short,
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return dev.Ask(cmd.Context(), verb, args[0], pid)
+		},
+	}
+	cmd.Flags().IntVar(&pid, "pid", 0, "process id of the `roster dev`, where several run")
+	return cmd
+}

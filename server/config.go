@@ -1,0 +1,57 @@
+// Package server is a member: its configuration, the wiring of its rooms, and
+// leadership as a context. It knows every room below it; none of them knows it.
+package server
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"roster/client/identity"
+)
+
+// Config is a member's configuration.
+type Config struct {
+	// Dir is the data folder, made by `roster init` or `roster join`. Required.
+	Dir string
+	// TLS names the member's certificate files. Empty: plain, loopback only.
+	TLS identity.Files
+	// RaftListen and Listen are the addresses to listen on, host:port. Empty:
+	// those that the data folder names.
+	RaftListen string
+	Listen     string
+	// Heartbeat is how often agents report. Default 2 s.
+	Heartbeat time.Duration
+	// DownAfter, if not 0, wins over the topology's policy; for roster dev.
+	DownAfter time.Duration
+	// Version is told to other members.
+	Version string
+	Logger  *slog.Logger
+}
+
+// Validate reports every fault at once.
+func (c Config) Validate() error {
+	var faults []error
+	if c.Dir == "" {
+		faults = append(faults, errors.New("data folder is missing: name the one that `roster init` or `roster join` made (--data DIR)"))
+	}
+	set := 0
+	for _, f := range []string{c.TLS.CA, c.TLS.Cert, c.TLS.Key} {
+		if f != "" {
+			set++
+		}
+	}
+	if set != 0 && set != 3 {
+		faults = append(faults, errors.New("certificates are incomplete: name all of --ca, --cert and --key, or none on loopback"))
+	}
+	if c.Heartbeat < 0 || c.DownAfter < 0 {
+		faults = append(faults, errors.New("heartbeat and down_after must not be negative"))
+	}
+	if c.DownAfter != 0 && c.DownAfter < 3*c.Heartbeat {
+		faults = append(faults, fmt.Errorf("down_after is %s: at least three heartbeats of %s", c.DownAfter, c.Heartbeat))
+	}
+	return errors.Join(faults...)
+}
+
+func (c Config) secure() bool { return c.TLS.CA != "" }

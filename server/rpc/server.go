@@ -1,0 +1,136 @@
+package rpc
+
+import (
+	"context"
+	"crypto/tls"
+	"log/slog"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/status"
+
+	peerv1 "roster/proto/roster/peer/v1"
+	v1 "roster/proto/roster/v1"
+
+	"roster/fsm"
+	"roster/server/raftnode"
+	"roster/server/rpc/auth"
+	"roster/server/session"
+)
+
+// ServerConfig sets the gRPC server of a member up.
+type ServerConfig struct {
+	// TLS is nil on loopback without certificates.
+	TLS         *tls.Config
+	ClusterName string
+	Machine     *fsm.Machine
+	Logger      *slog.Logger
+}
+
+// NewServer makes the gRPC server: limits, keepalive, who may call what.
+func NewServer(cfg ServerConfig) *grpc.Server {
+	guard := auth.New(auth.Config{
+		ClusterName: cfg.ClusterName, Secure: cfg.TLS != nil, Logger: cfg.Logger,
+		ClusterID: func() string { return cfg.Machine.State().Cluster().GetId() },
+	})
+	options := []grpc.ServerOption{
+		grpc.KeepaliveParams(keepalive.ServerParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 5 * time.Second, PermitWithoutStream: true}),
+		grpc.MaxConcurrentStreams(4096),
+		grpc.MaxRecvMsgSize(4 << 20),
+		grpc.MaxHeaderListSize(16 << 10),
+		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.SharedWriteBuffer(true),
+		grpc.ReadBufferSize(4 << 10),
+		grpc.WriteBufferSize(4 << 10),
+		grpc.ChainUnaryInterceptor(guard.Unary, stampUnary(cfg.Machine), logUnary(cfg.Logger)),
+		grpc.ChainStreamInterceptor(guard.Stream, stampStream(cfg.Machine), logStream(cfg.Logger)),
+	}
+	if cfg.TLS != nil {
+		options = append(options, grpc.Creds(credentials.NewTLS(cfg.TLS)))
+	}
+	return grpc.NewServer(options...)
+}
+
+// Services is what a member serves.
+type Services struct {
+	Self    string
+	Gate    *Gate
+	Machine *fsm.Machine
+	Raft    *raftnode.Node
+	Hub     *session.Hub
+	Peer    *Peer
+}
+
+// Register puts every service on a gRPC server.
+func Register(s *grpc.Server, with Services) {
+	v1.RegisterTopologyServiceServer(s, &Topology{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterNodeServiceServer(s, &Nodes{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterAssignmentServiceServer(s, &Assignments{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterEndpointServiceServer(s, &Endpoints{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterClusterServiceServer(s, &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Self: with.Self})
+	v1.RegisterEventServiceServer(s, &Events{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterAgentServiceServer(s, with.Hub)
+	peerv1.RegisterPeerServiceServer(s, with.Peer)
+	healthv1.RegisterHealthServer(s, health.NewServer())
+	reflection.Register(s)
+}
+
+// timeHeader carries the cluster's time to callers, who mint request ids from
+// it: unix milliseconds.
+const timeHeader = "roster-time"
+
+func stamp(machine *fsm.Machine) metadata.MD {
+	return metadata.Pairs(timeHeader, strconv.FormatInt(machine.State().Time().UnixMilli(), 10))
+}
+
+func stampUnary(machine *fsm.Machine) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		answer, err := handler(ctx, req)
+		_ = grpc.SetHeader(ctx, stamp(machine)) // fails only where headers were sent; then the next reply has it
+		return answer, err
+	}
+}
+
+func stampStream(machine *fsm.Machine) grpc.StreamServerInterceptor {
+	return func(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		_ = stream.SetHeader(stamp(machine)) // as above
+		return handler(srv, stream)
+	}
+}
+
+func logUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (any, error) {
+		answer, err := handler(ctx, req)
+		logCall(ctx, log, info.FullMethod, err)
+		return answer, err
+	}
+}
+
+func logStream(log *slog.Logger) grpc.StreamServerInterceptor {
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) error {
+		err := handler(srv, stream)
+		logCall(stream.Context(), log, info.FullMethod, err)
+		return err
+	}
+}
+
+// logCall says what failed through the server's own fault; what a caller did
+// wrong, the caller is told.
+func logCall(ctx context.Context, log *slog.Logger, method string, err error) {
+	switch status.Code(err) {
+	case codes.Internal, codes.Unknown, codes.DataLoss:
+		if ctx.Err() == nil {
+			log.Error("call failed", "method", method, "caller", auth.Caller(ctx).URI(), "error", err)
+		}
+	default:
+	}
+}
