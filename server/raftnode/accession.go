@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/types/known/timestamppb"
-
 	"roster/fsm"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -62,7 +60,7 @@ func (n *Node) makeReady(r *reign) error {
 	if n.raft().CurrentTerm() != term {
 		return errStarting
 	}
-	if err := n.found(r.ctx); err != nil {
+	if err := n.found(r); err != nil {
 		return err
 	}
 	r.term = term
@@ -73,36 +71,34 @@ func (n *Node) makeReady(r *reign) error {
 
 // found proposes the first commands of a cluster, where its state has none yet:
 // the cluster itself and its first member.
-func (n *Node) found(ctx context.Context) error {
+func (n *Node) found(r *reign) error {
 	if n.cfg.Machine.State().Cluster() != nil {
 		return nil
 	}
-	now := n.now()
-	me := n.cfg.Identity
-	results, err := n.propose(ctx, []*storev1.Envelope{
-		{Command: &storev1.Command{Command: &storev1.Command_InitCluster{InitCluster: &storev1.InitCluster{Cluster: &v1.Cluster{
-			Id: me.ClusterID, Name: me.ClusterName,
-			Epoch: uint64(now.UnixMilli()), Created: timestamppb.New(now),
-			Profile: n.cfg.Profile, RoundTripMs: n.cfg.RoundTripMS, Schema: fsm.Schema,
-		}}}}},
-		{Command: &storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{Member: n.Self()}}}},
-	})
+	results, err := n.propose(r.ctx, r, firstCommands(n.cfg.Identity, n.Self()))
 	if err != nil {
 		return fmt.Errorf("found the cluster: %w", err)
 	}
 	for _, result := range results {
 		if refusal := result.GetRefusal(); refusal != nil {
-			return fmt.Errorf("found the cluster: %s", refusal.GetMessage())
+			err := fmt.Errorf("%w: the cluster's first commands were refused: %s", ErrBroken, refusal.GetMessage())
+			n.stop(err)
+			return err
 		}
 	}
 	return nil
 }
 
-// Self is this member's record as it should stand in the state.
-func (n *Node) Self() *v1.Member {
-	me := n.cfg.Identity
-	return &v1.Member{
-		Id: me.ID, Name: me.Name, RaftAddress: me.RaftAddress, Address: me.Address,
-		MaxSchema: fsm.Schema, Version: n.cfg.Version,
+// firstCommands are those that a cluster begins with.
+func firstCommands(identity Identity, self *v1.Member) []*storev1.Envelope {
+	return []*storev1.Envelope{
+		{Command: &storev1.Command{Command: &storev1.Command_InitCluster{InitCluster: &storev1.InitCluster{Cluster: &v1.Cluster{
+			Id: identity.ClusterID, Name: identity.ClusterName,
+			Profile: identity.Profile, RoundTripMs: identity.RoundTripMS, Schema: fsm.Schema,
+		}}}}},
+		{Command: &storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{Member: self}}}},
 	}
 }
+
+// Self is this member's record as it should stand in the state.
+func (n *Node) Self() *v1.Member { return n.cfg.Identity.record(n.cfg.Version) }

@@ -3,10 +3,14 @@ package raftnode
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"roster/fsm"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -40,42 +44,81 @@ func Init(dir string, o InitOptions) (Identity, error) {
 		ID: o.MemberID, Name: o.MemberName, ClusterID: newClusterID(), ClusterName: o.ClusterName,
 		RaftAddress: o.RaftAddress, Address: o.Address, Profile: o.Profile, RoundTripMS: o.RoundTripMS,
 	}
-	return identity, create(dir, identity, func() error { return bootstrap(dir, identity) })
+	if err := errors.Join(identity.Validate(), rehearse(identity)); err != nil {
+		return Identity{}, fmt.Errorf("init: %w", err)
+	}
+	if err := create(dir, identity, bootstrap); err != nil {
+		return Identity{}, fmt.Errorf("init: %w", err)
+	}
+	return identity, nil
+}
+
+// rehearse asks a state machine of its own whether it would take the cluster's
+// first commands: a name that it refuses is to be refused before the log.
+func rehearse(identity Identity) error {
+	envelopes := firstCommands(identity, identity.record(""))
+	for _, e := range envelopes {
+		e.Schema, e.ClusterId, e.Time = fsm.Schema, identity.ClusterID, timestamppb.New(time.Unix(0, 0))
+	}
+	entry, err := fsm.EncodeEntry(envelopes)
+	if err != nil {
+		return err
+	}
+	results, err := fsm.New().Apply(1, entry)
+	if err != nil {
+		return err
+	}
+	for _, result := range results {
+		if refusal := result.GetRefusal(); refusal != nil {
+			return errors.New(refusal.GetMessage())
+		}
+	}
+	return nil
 }
 
 // PrepareJoin makes the directory of a member that joins a cluster: it gets its
 // configuration and state from the leader, once that has added it.
 func PrepareJoin(dir string, identity Identity) error {
-	return create(dir, identity, func() error { return nil })
+	if err := identity.Validate(); err != nil {
+		return fmt.Errorf("prepare to join: %w", err)
+	}
+	if err := create(dir, identity, func(boltStore, raft.SnapshotStore, Identity) error { return nil }); err != nil {
+		return fmt.Errorf("prepare to join: %w", err)
+	}
+	return nil
 }
 
-// create writes the identity last: a directory with one is complete.
-func create(dir string, identity Identity, fill func() error) (err error) {
-	if err := identity.Validate(); err != nil {
-		return err
-	}
+// create makes a member's directory. The log is made here, once: a member that
+// finds none later has lost its votes and must not begin anew. The identity is
+// written last: a directory with one is complete.
+func create(dir string, identity Identity, fill func(boltStore, raft.SnapshotStore, Identity) error) (err error) {
 	lock, err := claim(dir)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.release()) }()
-	if err := fill(); err != nil {
-		return err
-	}
-	return identity.write(dir)
-}
-
-// bootstrap writes the first entry of the log: the configuration.
-func bootstrap(dir string, identity Identity) (err error) {
 	log, err := openLog(dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, log.Close()) }()
-	snapshots, err := openSnapshots(dir, hclog.NewNullLogger())
-	if err != nil {
+	err = func() error {
+		snapshots, err := openSnapshots(dir, hclog.NewNullLogger())
+		if err != nil {
+			return err
+		}
+		return fill(log, snapshots, identity)
+	}()
+	if err := errors.Join(err, log.Close()); err != nil {
 		return err
 	}
+	if err := identity.write(dir); err != nil {
+		return err
+	}
+	return syncDir(filepath.Dir(dir))
+}
+
+// bootstrap writes the first entry of the log: the configuration.
+func bootstrap(log boltStore, snapshots raft.SnapshotStore, identity Identity) (err error) {
 	conf := raft.DefaultConfig()
 	conf.LocalID = raft.ServerID(identity.ID)
 	conf.Logger = hclog.NewNullLogger()

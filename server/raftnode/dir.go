@@ -61,6 +61,19 @@ func holder(file *os.File) string {
 
 func (l *dirLock) release() error { return l.file.Close() }
 
+// syncDir makes the names in a directory last.
+func syncDir(dir string) (err error) {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	if err := d.Sync(); err != nil {
+		return fmt.Errorf("sync directory: %w", err)
+	}
+	return nil
+}
+
 // claim makes the directory of a new member, takes hold of it and refuses one
 // that holds anything: nothing that might be a member's data is written over.
 func claim(dir string) (*dirLock, error) {

@@ -14,6 +14,7 @@ import (
 	"github.com/google/renameio/v2"
 	"github.com/google/uuid"
 
+	"roster/fsm"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -98,6 +99,14 @@ func checkAddress(what, address string) error {
 	return nil
 }
 
+// record is the member's record in the state.
+func (i Identity) record(version string) *v1.Member {
+	return &v1.Member{
+		Id: i.ID, Name: i.Name, RaftAddress: i.RaftAddress, Address: i.Address,
+		MaxSchema: fsm.Schema, Version: version,
+	}
+}
+
 // Load reads the identity of the member in a data directory.
 func Load(dir string) (Identity, error) {
 	path := filepath.Join(dir, identityName)
@@ -141,5 +150,5 @@ func (i Identity) write(dir string) error {
 	if err := renameio.WriteFile(filepath.Join(dir, identityName), append(content, '\n'), 0o600); err != nil {
 		return fmt.Errorf("write member: %w", err)
 	}
-	return nil
+	return syncDir(dir)
 }

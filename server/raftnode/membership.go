@@ -81,8 +81,8 @@ func (n *Node) Promote(ctx context.Context, id string) error {
 }
 
 // Remove takes a member out of the group. Whether the rest still has a majority
-// that lives is for the caller to know. A leader that removes itself hands
-// leadership over first, where somebody can take it, and is asked again there.
+// that lives is for the caller to know. A leader that is to remove itself hands
+// leadership over first and answers ErrNotLeader: ask the new one.
 func (n *Node) Remove(ctx context.Context, id string) error {
 	if _, err := n.leading(ctx); err != nil {
 		return fmt.Errorf("remove member %s: %w", id, err)
@@ -93,6 +93,11 @@ func (n *Node) Remove(ctx context.Context, id string) error {
 	}
 	if server.Voter && len(n.Voters()) == 1 {
 		return fmt.Errorf("remove member %s: %w", id, ErrLastVoter)
+	}
+	if id == n.cfg.Identity.ID && len(n.Voters()) > 1 {
+		if err := n.Transfer(ctx, ""); err == nil {
+			return fmt.Errorf("remove member %s: %w any more: it handed leadership over, ask the new leader", id, ErrNotLeader)
+		}
 	}
 	return n.change(ctx, "remove member "+id, func() raft.Future {
 		return n.raft().RemoveServer(raft.ServerID(id), 0, 0)

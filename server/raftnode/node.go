@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,8 +41,9 @@ type Node struct {
 	ran        atomic.Bool
 	// fatal gets the first reason to stop.
 	fatal chan error
-	// calls are the goroutines that wait for raft's answers.
-	calls sync.WaitGroup
+	calls *calls
+	// places are held by entries that are being made or committed.
+	places chan struct{}
 
 	clock struct {
 		sync.Mutex
@@ -62,6 +65,7 @@ func Open(cfg Config) (_ *Node, err error) {
 	n := &Node{
 		cfg: cfg, throne: newThrone(), queue: newQueue(), reads: make(chan chan readAnswer),
 		started: make(chan struct{}), done: make(chan struct{}), gone: make(chan struct{}), fatal: make(chan error, 1),
+		calls: newCalls(), places: make(chan struct{}, entriesInFlight),
 		watch: newDiskWatch(cfg.Dir, cfg.DiskBound),
 	}
 	n.replica = &replica{machine: cfg.Machine, stop: n.stop, dir: cfg.Dir}
@@ -95,6 +99,10 @@ func (n *Node) openFiles() (err error) {
 	if kept.ID != n.cfg.Identity.ID || kept.ClusterID != n.cfg.Identity.ClusterID {
 		return fmt.Errorf("%s holds member %s of cluster %s, not member %s of cluster %s",
 			n.cfg.Dir, kept.ID, kept.ClusterID, n.cfg.Identity.ID, n.cfg.Identity.ClusterID)
+	}
+	if _, err := os.Stat(filepath.Join(n.cfg.Dir, logName)); err != nil {
+		// Beginning with an empty log would forget votes that were given.
+		return damaged(n.cfg.Dir, logName, err)
 	}
 	if n.log, err = openLog(n.cfg.Dir); err != nil {
 		return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -48,18 +49,19 @@ func (n *Node) Propose(ctx context.Context, envelopes []*storev1.Envelope) ([]*s
 			return nil, errors.New("propose: an envelope has no command")
 		}
 	}
-	if _, err := n.reignReady(ctx); err != nil {
+	reign, err := n.reignReady(ctx)
+	if err != nil {
 		return nil, err
 	}
-	return n.propose(ctx, envelopes)
+	return n.propose(ctx, reign, envelopes)
 }
 
 // propose is Propose without the wait for a leadership that is ready.
-func (n *Node) propose(ctx context.Context, envelopes []*storev1.Envelope) ([]*storev1.Result, error) {
+func (n *Node) propose(ctx context.Context, r *reign, envelopes []*storev1.Envelope) ([]*storev1.Result, error) {
 	if len(envelopes) == 0 {
 		return nil, nil
 	}
-	c := newCall(envelopes)
+	c := newCall(r, envelopes)
 	if len(envelopes) > fsm.MaxBatch || c.size > requestSize {
 		return nil, fmt.Errorf("%w: %d commands of %d bytes; an entry holds %d of %d", ErrTooLarge, len(envelopes), c.size, fsm.MaxBatch, requestSize)
 	}
@@ -73,7 +75,7 @@ func (n *Node) propose(ctx context.Context, envelopes []*storev1.Envelope) ([]*s
 	case o := <-c.answer:
 		return o.results, o.err
 	case <-ctx.Done():
-		if n.queue.giveUp(c) {
+		if c.giveUp() {
 			return nil, fmt.Errorf("propose: %w", ctx.Err())
 		}
 		return nil, fmt.Errorf("propose: %w: %w", ErrUnknownOutcome, ctx.Err())
@@ -91,7 +93,6 @@ func (n *Node) propose(ctx context.Context, envelopes []*storev1.Envelope) ([]*s
 // in flight, so a single caller is on its way at once, and many share the next
 // entry while they wait for that place.
 func (n *Node) commitLoop(ctx context.Context) {
-	places := make(chan struct{}, entriesInFlight)
 	for {
 		select {
 		case <-n.queue.wake:
@@ -100,22 +101,33 @@ func (n *Node) commitLoop(ctx context.Context) {
 		}
 		for {
 			select {
-			case places <- struct{}{}:
+			case n.places <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
 			calls := n.queue.take(fsm.MaxBatch, entrySize)
 			if len(calls) == 0 {
-				<-places
+				<-n.places
 				break
 			}
-			n.commit(calls, func() { <-places })
+			n.commit(calls, func() { <-n.places })
 		}
 	}
 }
 
 // commit hands one entry to raft, and its answer to the callers.
 func (n *Node) commit(calls []*call, done func()) {
+	calls = slices.DeleteFunc(calls, func(c *call) bool {
+		over := c.reign.ctx.Err() != nil
+		if over {
+			c.fail(fmt.Errorf("propose: %w", n.notLeader()))
+		}
+		return over
+	})
+	if len(calls) == 0 {
+		done()
+		return
+	}
 	entry, err := n.encode(calls)
 	if err != nil {
 		done()
@@ -190,7 +202,7 @@ func (n *Node) answer(calls []*call, future raft.ApplyFuture) {
 	for _, c := range calls {
 		count := len(c.envelopes)
 		if len(results) < count {
-			answerAll([]*call{c}, fmt.Errorf("propose: %w: entry %d gave too few results", ErrUnknownOutcome, future.Index()))
+			c.fail(fmt.Errorf("propose: %w: entry %d gave too few results", ErrUnknownOutcome, future.Index()))
 			continue
 		}
 		c.answer <- outcome{results: results[:count:count]}
@@ -200,7 +212,7 @@ func (n *Node) answer(calls []*call, future raft.ApplyFuture) {
 
 func answerAll(calls []*call, err error) {
 	for _, c := range calls {
-		c.answer <- outcome{err: err}
+		c.fail(err)
 	}
 }
 

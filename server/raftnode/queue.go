@@ -1,7 +1,9 @@
 package raftnode
 
 import (
+	"math"
 	"sync"
+	"sync/atomic"
 
 	"google.golang.org/protobuf/proto"
 
@@ -12,7 +14,13 @@ import (
 type call struct {
 	envelopes []*storev1.Envelope
 	size      int
-	// answer gets exactly one outcome, unless the caller gave up in the queue.
+	// reign is the leadership under which it was made; it is not carried over
+	// to a later one.
+	reign *reign
+	// claimed is set by the first of two: the loop that takes it, or the caller
+	// that gives up.
+	claimed atomic.Bool
+	// answer gets exactly one outcome, unless the caller gave up first.
 	answer chan outcome
 }
 
@@ -21,16 +29,20 @@ type outcome struct {
 	err     error
 }
 
-func newCall(envelopes []*storev1.Envelope) *call {
+func newCall(r *reign, envelopes []*storev1.Envelope) *call {
 	size := 0
 	for _, envelope := range envelopes {
 		size += proto.Size(envelope)
 	}
-	return &call{envelopes: envelopes, size: size, answer: make(chan outcome, 1)}
+	return &call{envelopes: envelopes, size: size, reign: r, answer: make(chan outcome, 1)}
 }
 
-// queue holds calls, in order, until they are put into an entry. A call is in
-// it or it was taken, never both: who gives up learns which.
+// giveUp says that nobody waits any more; false: the call was taken before.
+func (c *call) giveUp() bool { return c.claimed.CompareAndSwap(false, true) }
+
+func (c *call) fail(err error) { c.answer <- outcome{err: err} }
+
+// queue holds calls, in order, until they are put into an entry.
 type queue struct {
 	mu      sync.Mutex
 	waiting []*call
@@ -57,46 +69,41 @@ func (q *queue) put(c *call) bool {
 }
 
 // take gives the calls that come next and fit together into one entry. A call
-// is never split.
+// is never split, and one that alone is too large still comes.
 func (q *queue) take(envelopes, size int) []*call {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := 0
-	for _, c := range q.waiting {
-		envelopes -= len(c.envelopes)
-		size -= c.size
-		if n > 0 && (envelopes < 0 || size < 0) {
+	var taken []*call
+	for len(q.waiting) > 0 {
+		c := q.waiting[0]
+		if len(taken) > 0 && (len(c.envelopes) > envelopes || c.size > size) {
 			break
 		}
-		n++
+		q.waiting[0], q.waiting = nil, q.waiting[1:]
+		if !c.claimed.CompareAndSwap(false, true) {
+			continue // its caller gave up
+		}
+		envelopes -= len(c.envelopes)
+		size -= c.size
+		taken = append(taken, c)
 	}
-	taken := q.waiting[:n:n]
-	if q.waiting = q.waiting[n:]; len(q.waiting) == 0 {
+	if len(q.waiting) == 0 {
 		q.waiting = nil
 	}
 	return taken
 }
 
-// giveUp takes one call out; false: it was taken before.
-func (q *queue) giveUp(c *call) bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	for i, other := range q.waiting {
-		if other == c {
-			rest := append([]*call{}, q.waiting[:i]...)
-			q.waiting = append(rest, q.waiting[i+1:]...)
-			return true
-		}
-	}
-	return false
-}
-
 // close refuses further calls and gives those that still wait.
 func (q *queue) close() []*call {
 	q.mu.Lock()
-	defer q.mu.Unlock()
 	q.closed = true
-	waiting := q.waiting
-	q.waiting = nil
-	return waiting
+	q.mu.Unlock()
+	var all []*call
+	for {
+		some := q.take(math.MaxInt, math.MaxInt)
+		if len(some) == 0 {
+			return all
+		}
+		all = append(all, some...)
+	}
 }

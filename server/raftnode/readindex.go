@@ -123,7 +123,7 @@ func (n *Node) verify(ctx context.Context) (index, term uint64, err error) {
 func (n *Node) lastCommand(index uint64) uint64 {
 	var entry raft.Log
 	for ; index > n.replica.index(); index-- {
-		if n.cache.GetLog(index, &entry) != nil {
+		if n.store.peek(index, &entry) != nil {
 			break // cut off, so it is in a snapshot that was applied here
 		}
 		if entry.Type == raft.LogCommand {

@@ -28,6 +28,11 @@ type replica struct {
 	broken error
 	// newest is the latest time in what was applied.
 	newest time.Time
+	// armed is set once raft runs, unread is why the last snapshot could not be
+	// restored, and failed how many in a row could not.
+	armed  bool
+	unread error
+	failed int
 }
 
 var _ raft.FSM = (*replica)(nil)
@@ -75,10 +80,8 @@ func (r *replica) Restore(source io.ReadCloser) error {
 	if err := r.failure(); err != nil {
 		return err
 	}
-	if err := r.machine.Restore(source); err != nil {
-		// Raft tries an older snapshot when it starts; one from the leader is
-		// sent again. So this is not yet the end.
-		return fmt.Errorf("restore snapshot: %w", err)
+	if err := r.restored(r.machine.Restore(source)); err != nil {
+		return err
 	}
 	state := r.machine.State()
 	if created := state.Cluster().GetCreated(); created.IsValid() {
@@ -88,6 +91,49 @@ func (r *replica) Restore(source io.ReadCloser) error {
 		r.see(events[len(events)-1].GetTime().AsTime())
 	}
 	return nil
+}
+
+// restoresInARow is how many snapshots may fail one after the other. While it
+// starts, raft tries an older one; later, the leader sends it again, for ever.
+const restoresInARow = 3
+
+func (r *replica) restored(err error) error {
+	r.mu.Lock()
+	r.unread = err
+	if err == nil {
+		r.failed = 0
+		r.mu.Unlock()
+		return nil
+	}
+	r.failed++
+	hopeless := r.armed && r.failed >= restoresInARow
+	r.mu.Unlock()
+	err = fmt.Errorf("%w: %d snapshots in a row cannot be restored: %w. Mend: %s", ErrBroken, r.failed, err, mendBroken(r.dir, err))
+	if hopeless {
+		return r.fail(err)
+	}
+	return err
+}
+
+// arm says that raft runs: from now on nobody falls back to an older snapshot.
+func (r *replica) arm() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.armed, r.failed = true, 0
+}
+
+// explain gives the better reason, where there is one, why raft did not start.
+func (r *replica) explain(err error) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.broken != nil:
+		return r.broken
+	case errors.Is(r.unread, fsm.ErrSchema):
+		return fmt.Errorf("%w: %w. Mend: %s", ErrBroken, r.unread, mendBroken(r.dir, r.unread))
+	default:
+		return err
+	}
 }
 
 func (r *replica) failure() error {

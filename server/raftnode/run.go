@@ -113,10 +113,7 @@ func (n *Node) start(transport raft.Transport, notices chan<- bool) error {
 		return err
 	})
 	if err != nil {
-		if broken := n.replica.failure(); broken != nil {
-			return broken
-		}
-		return damaged(n.cfg.Dir, "", err)
+		return n.replica.explain(damaged(n.cfg.Dir, "", err))
 	}
 	n.node.Store(r)
 	return nil
@@ -143,6 +140,7 @@ func (n *Node) raftConfig(notices chan<- bool) *raft.Config {
 // startLoops starts what runs beside raft.
 func (n *Node) startLoops(ctx context.Context, running *sync.WaitGroup) {
 	n.store.arm(n.stop)
+	n.replica.arm()
 	observations := make(chan raft.Observation, 16)
 	observer := raft.NewObserver(observations, false, func(o *raft.Observation) bool {
 		_, ok := o.Data.(raft.LeaderObservation)
@@ -178,17 +176,31 @@ func (n *Node) shutDown(link link, cancel func(), running *sync.WaitGroup, grace
 	answerAll(n.queue.close(), ErrStopping)
 	if graceful {
 		// What is on its way gets its answer before leadership goes.
-		n.within(n.calls.Wait)
+		n.within(n.settle)
 		n.handOver()
 	}
 	n.throne.close()
-	down := n.raft().Shutdown()
-	// Replication may wait for a peer that does not answer; nothing of it is
-	// needed any more.
-	closed := n.within(func() { _ = link.close() })
-	stopped := n.within(func() { _ = down.Error() })
 	cancel()
-	return closed && n.within(running.Wait) && n.within(n.calls.Wait) && stopped
+	return n.within(func() {
+		down := n.raft().Shutdown()
+		// Replication may wait for a peer that does not answer, and a hung disk
+		// for ever: either way nobody may take this member for a live leader.
+		_ = link.close()
+		_ = down.Error()
+		running.Wait()
+		n.calls.Wait()
+	})
+}
+
+// settle waits until no entry is on its way.
+func (n *Node) settle() {
+	for range entriesInFlight {
+		select {
+		case n.places <- struct{}{}:
+		case <-n.gone:
+			return
+		}
+	}
 }
 
 // handOver gives leadership to another member, so that it is not missed for an

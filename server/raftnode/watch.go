@@ -15,6 +15,9 @@ import (
 // luck; a member whose disk keeps failing would be elected again and again.
 const errorsInARow = 3
 
+// ticksPerBound is how often the watch looks within its bound.
+const ticksPerBound = 10
+
 // diskWatch times writes to the disk and counts failures. Raft itself would
 // wait for a hung disk for ever, and with it the whole cluster: heartbeats go
 // on, so nobody elects another leader.
@@ -25,76 +28,80 @@ type diskWatch struct {
 	mu      sync.Mutex
 	running map[uint64]diskWrite
 	next    uint64
-	failed  int
+	// ticks is the watch's clock: it stands still while the process does, so a
+	// member that was suspended does not blame its disk.
+	ticks uint64
+	// failed counts, by kind of write, those that failed since the last that
+	// did not.
+	failed map[string]int
 }
 
 type diskWrite struct {
 	what  string
-	since time.Time
+	begun uint64
 }
 
 func newDiskWatch(dir string, bound time.Duration) *diskWatch {
-	return &diskWatch{dir: dir, bound: bound, running: map[uint64]diskWrite{}}
+	return &diskWatch{dir: dir, bound: bound, running: map[uint64]diskWrite{}, failed: map[string]int{}}
 }
 
-// begin notes that a write began; the returned function notes its end.
-func (w *diskWatch) begin(what string) func(error) {
+// begin notes that a write began. The returned function notes its end, and says
+// whether too many of its kind failed in a row.
+func (w *diskWatch) begin(what string) func(error) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	id := w.next
 	w.next++
-	w.running[id] = diskWrite{what: what, since: time.Now()}
-	return func(err error) {
+	w.running[id] = diskWrite{what: what, begun: w.ticks}
+	return func(err error) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		delete(w.running, id)
-		if err != nil {
-			w.failed++
-		} else {
-			w.failed = 0
+		if err == nil {
+			w.failed[what] = 0
+			return nil
 		}
+		if w.failed[what]++; w.failed[what] < errorsInARow {
+			return nil
+		}
+		return w.failing(what, err)
 	}
 }
 
-// check says whether a write hangs.
-func (w *diskWatch) check(now time.Time) error {
+func (w *diskWatch) failing(what string, err error) error {
+	mend := "look at the disk (dmesg), then start this member again; if it cannot be read any more: " + rejoin(w.dir)
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		mend = "the disk is full: make room on the file system of " + w.dir + ", then start this member again; its data is kept"
+	}
+	return fmt.Errorf("%w: %s failed %d times in a row in %s: %w. This member stops so that another one can lead. Mend: %s",
+		ErrDisk, what, w.failed[what], w.dir, err, mend)
+}
+
+// tick counts on and says whether a write hangs.
+func (w *diskWatch) tick() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	w.ticks++
 	for _, write := range w.running {
-		if took := now.Sub(write.since); took > w.bound {
-			return fmt.Errorf("%w: %s in %s has not ended for %s. This member stops so that another one can lead. "+
+		if w.ticks-write.begun > ticksPerBound {
+			return fmt.Errorf("%w: %s in %s has not ended for more than %s. This member stops so that another one can lead. "+
 				"Mend: look at the disk (dmesg, mount options, remote storage), then start this member again; its data is kept",
-				ErrDisk, write.what, w.dir, took.Round(time.Millisecond))
+				ErrDisk, write.what, w.dir, w.bound)
 		}
 	}
 	return nil
 }
 
-// failing says whether too many writes failed in a row; err is the last one.
-func (w *diskWatch) failing(err error) error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.failed < errorsInARow {
-		return nil
-	}
-	mend := "look at the disk (dmesg), then start this member again; if it cannot be read any more: " + rejoin(w.dir)
-	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
-		mend = "the disk is full: make room on the file system of " + w.dir + ", then start this member again; its data is kept"
-	}
-	return fmt.Errorf("%w: %d writes in a row failed in %s, the last one: %w. This member stops so that another one can lead. Mend: %s",
-		ErrDisk, w.failed, w.dir, err, mend)
-}
-
 // run looks at the writes until the context ends or one hangs.
 func (w *diskWatch) run(ctx context.Context) error {
-	tick := time.NewTicker(max(w.bound/10, 10*time.Millisecond))
+	tick := time.NewTicker(max(w.bound/ticksPerBound, time.Millisecond))
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case now := <-tick.C:
-			if err := w.check(now); err != nil {
+		case <-tick.C:
+			if err := w.tick(); err != nil {
 				return err
 			}
 		}
@@ -112,9 +119,7 @@ func (w *diskWatch) probe(ctx context.Context) error {
 			return nil
 		case now := <-tick.C:
 			end := w.begin("a probe write")
-			err := writeProbe(filepath.Join(w.dir, probeName), now)
-			end(err)
-			if err := w.failing(err); err != nil {
+			if err := end(writeProbe(filepath.Join(w.dir, probeName), now)); err != nil {
 				return err
 			}
 		}

@@ -24,11 +24,9 @@ func (s *watchedStore) arm(stop func(error)) { s.stop.Store(&stop) }
 func (s *watchedStore) write(what string, f func() error) error {
 	end := s.watch.begin(what)
 	err := guarded(f)
-	end(err)
-	if stop := s.stop.Load(); err != nil && stop != nil {
-		if fatal := s.watch.failing(err); fatal != nil {
-			(*stop)(fatal)
-		}
+	fatal := end(err)
+	if stop := s.stop.Load(); fatal != nil && stop != nil {
+		(*stop)(fatal)
 	}
 	return err
 }
@@ -47,6 +45,11 @@ func (s *watchedStore) read(f func() error) error {
 		runtime.Goexit()
 	}
 	return err
+}
+
+// peek reads an entry for somebody outside raft.
+func (s *watchedStore) peek(index uint64, log *raft.Log) error {
+	return guarded(func() error { return s.inner.GetLog(index, log) })
 }
 
 func (s *watchedStore) FirstIndex() (index uint64, err error) {
