@@ -4,9 +4,12 @@
 package status
 
 import (
+	"cmp"
 	"net"
+	"slices"
 	"sort"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -80,6 +83,7 @@ func nodeRows(nodes []*v1.Node) []*v1.NodeStatus {
 		sort.Strings(row.Pools)
 		rows = append(rows, row)
 	}
+	slices.SortFunc(rows, func(a, b *v1.NodeStatus) int { return placement.Compare(a.GetId(), b.GetId()) })
 	return rows
 }
 
@@ -93,7 +97,9 @@ func endpointRows(nodes []*v1.Node) []*v1.StatusEndpoint {
 			})
 		}
 	}
-	sort.SliceStable(rows, func(i, j int) bool { return rows[i].GetService() < rows[j].GetService() })
+	slices.SortFunc(rows, func(a, b *v1.StatusEndpoint) int {
+		return cmp.Or(strings.Compare(a.GetService(), b.GetService()), placement.Compare(a.GetNode(), b.GetNode()))
+	})
 	return rows
 }
 
@@ -137,7 +143,7 @@ func countServices(s *v1.Status, state *fsm.State, nodes []*v1.Node) {
 		}
 	}
 	for _, row := range s.Services {
-		sort.Strings(row.Nodes)
+		slices.SortFunc(row.Nodes, placement.Compare)
 	}
 }
 

@@ -108,7 +108,13 @@ func (s Session) late(settle, whole context.Context, err error) error {
 func (s Session) apply(ctx context.Context, api *client.Client, nodes int) error {
 	err := until(ctx, func() (bool, error) {
 		list, err := v1.NewNodeServiceClient(api).ListNodes(ctx, &v1.ListNodesRequest{})
-		return err == nil && len(list.GetNodes()) == nodes, err
+		up := 0
+		for _, n := range list.GetNodes() {
+			if n.GetState() == v1.NodeState_NODE_STATE_UP {
+				up++
+			}
+		}
+		return up == nodes, err
 	})
 	if err != nil {
 		return fmt.Errorf("wait for %d nodes: %w", nodes, err)
