@@ -103,22 +103,27 @@ func (g *Gate) Fresh(ctx context.Context) error {
 func (g *Gate) withLeader(ctx context.Context, retriable bool, do func(context.Context, peerv1.PeerServiceClient) error) error {
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	maybe := false // some try may have been carried out
 	for {
 		changed := g.raft.LeaderChanged()
 		leader, err := g.leader()
 		if err == nil {
 			err = do(ctx, leader)
 		}
-		again := errors.Is(err, raftnode.ErrNotLeader) || problem.Is(err, problem.NotLeader)
-		if !again && retriable {
-			again = errors.Is(err, raftnode.ErrUnknownOutcome) || problem.Is(err, problem.UnknownOutcome) ||
-				leader != nil && status.Code(err) == codes.Unavailable
-		}
-		if !again || ctx.Err() != nil {
-			return unknown(err, leader != nil)
+		unknown := outcomeUnknown(err, leader != nil)
+		maybe = maybe || unknown
+		again := errors.Is(err, raftnode.ErrNotLeader) || problem.Is(err, problem.NotLeader) || unknown && retriable
+		switch {
+		case unknown && !again, again && maybe && ctx.Err() != nil:
+			return lostInTheMiddle(err)
+		case !again || ctx.Err() != nil:
+			return err
 		}
 		select {
 		case <-wait.Done():
+			if maybe {
+				return lostInTheMiddle(err)
+			}
 			return problem.New(codes.Unavailable, problem.NoLeader,
 				"the members have had no leader for %s: nothing was written; nodes serve on. See `roster status` on each member", patience)
 		case <-changed:
@@ -127,13 +132,21 @@ func (g *Gate) withLeader(ctx context.Context, retriable bool, do func(context.C
 	}
 }
 
-// unknown makes it plain where a forwarded write may or may not have happened.
-func unknown(err error, forwarded bool) error {
-	if forwarded && status.Code(err) == codes.Unavailable && !problem.Is(err, problem.NoLeader) {
-		return problem.New(codes.Unavailable, problem.UnknownOutcome,
-			"the leader was lost while it was asked: the change may or may not have happened (%v)", err)
+// outcomeUnknown says that a try may or may not have been carried out.
+func outcomeUnknown(err error, forwarded bool) bool {
+	switch {
+	case err == nil, problem.Is(err, problem.NotLeader), problem.Is(err, problem.NoLeader):
+		return false
+	case errors.Is(err, raftnode.ErrUnknownOutcome), problem.Is(err, problem.UnknownOutcome):
+		return true
+	default:
+		return forwarded && status.Code(err) == codes.Unavailable
 	}
-	return err
+}
+
+func lostInTheMiddle(err error) error {
+	return problem.New(codes.Unavailable, problem.UnknownOutcome,
+		"the leader was lost in the middle: the change may or may not have happened; the same request id is safe to send again (%v)", err)
 }
 
 // leader returns the leader's client, nil where this member leads.
