@@ -56,10 +56,7 @@ func New(cfg Config) (*Agent, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	cfg.Claims = proto.CloneOf(cfg.Claims)
-	if cfg.Claims == nil {
-		cfg.Claims = &v1.NodeClaims{}
-	}
+	cfg.Claims = claims(cfg)
 	if cfg.Logger == nil {
 		cfg.Logger = slog.Default()
 	}
@@ -102,6 +99,28 @@ func New(cfg Config) (*Agent, error) {
 		a.credentials = credentials.NewTLS(tlsConfig)
 	}
 	return a, nil
+}
+
+// claims are what the agent says of its node, with what follows from elsewhere in
+// the config filled in.
+func claims(cfg Config) *v1.NodeClaims {
+	if cfg.Claims == nil {
+		return &v1.NodeClaims{}
+	}
+	c := proto.CloneOf(cfg.Claims)
+	for _, s := range c.GetServices() {
+		s.ChangeMode = v1.ChangeMode_CHANGE_MODE_LIVE
+		if s.GetRestartGroup() != "" {
+			s.ChangeMode = v1.ChangeMode_CHANGE_MODE_RESTART
+		}
+		for _, e := range s.GetEndpoints() {
+			e.Service, e.Node = s.GetName(), cfg.Node
+			if e.GetTls() == v1.Tls_TLS_UNSPECIFIED {
+				e.Tls = v1.Tls_TLS_NONE
+			}
+		}
+	}
+	return c
 }
 
 // Run serves until ctx ends. Services of drivers that can outlive the agent run on;

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"time"
@@ -56,13 +55,4 @@ type Config struct {
 	Probe func(context.Context, *v1.Endpoint) error
 	// Dial, nil: TCP.
 	Dial func(ctx context.Context, address string) (net.Conn, error)
-}
-
-// Validate reports every fault at once.
-func (c Config) Validate() error { return nil }
-
-// LoadConfig reads an agent's config file. Errors name line and column and say how
-// to mend the file.
-func LoadConfig(path string) (Config, error) {
-	return Config{}, errors.New("agent: reading config files is not built yet")
 }

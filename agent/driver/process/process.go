@@ -16,33 +16,6 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// Command says how one service is run. Each argv is run as it stands, without a
-// shell; the first word is a program's path or is found in PATH.
-type Command struct {
-	// Argv runs the service in the foreground. Required.
-	Argv []string
-	// Env is added to PATH, HOME, LANG and TZ of the agent; nothing else of the
-	// agent's environment is passed on.
-	Env map[string]string
-	// Prepare are run one after the other before each start.
-	Prepare [][]string
-	// Drain refuses new sessions; empty: nothing refuses them, the driver only
-	// waits. May run twice.
-	Drain []string
-	// Undrain takes Drain back. Required where Drain is given. May run twice.
-	Undrain []string
-	// Active prints the number of sessions; empty: established connections on
-	// the service's ports are counted.
-	Active []string
-	// Stop ends the service; empty: StopSignal is sent.
-	Stop []string
-	// StopSignal is a name such as TERM (default), INT, QUIT, WINCH.
-	StopSignal string
-	// KillAfter bounds a stop; then everything that is left of the service's
-	// process session is killed. Default 30s.
-	KillAfter time.Duration
-}
-
 // Service is one service that the driver can run.
 type Service struct {
 	Name      string

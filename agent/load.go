@@ -1,0 +1,204 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+
+	"roster/agent/driver/process"
+	"roster/client/identity"
+	v1 "roster/proto/roster/v1"
+)
+
+// largestConfig bounds a config file.
+const largestConfig = 1 << 20
+
+// file is the shape of a config file; Config says what the keys mean.
+type file struct {
+	Node          string            `yaml:"node"`
+	Dir           string            `yaml:"dir"`
+	Members       []string          `yaml:"members"`
+	TLS           *tlsFile          `yaml:"tls"`
+	Region        string            `yaml:"region"`
+	Zone          string            `yaml:"zone"`
+	Labels        map[string]string `yaml:"labels"`
+	Capacity      uint32            `yaml:"capacity"`
+	ProbeInterval time.Duration     `yaml:"probe_interval"`
+	Heartbeat     time.Duration     `yaml:"heartbeat"`
+	Services      []serviceFile     `yaml:"services"`
+}
+
+type tlsFile struct {
+	CA   string `yaml:"ca"`
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+}
+
+type serviceFile struct {
+	Name         string         `yaml:"name"`
+	Driver       string         `yaml:"driver"`
+	RestartGroup string         `yaml:"restart_group"`
+	Data         string         `yaml:"data"`
+	Endpoints    []endpointFile `yaml:"endpoints"`
+	Process      *processFile   `yaml:"process"`
+}
+
+type endpointFile struct {
+	Host string `yaml:"host"`
+	Port uint32 `yaml:"port"`
+	TLS  string `yaml:"tls"`
+	Path string `yaml:"path"`
+}
+
+type processFile struct {
+	Argv       []string          `yaml:"argv"`
+	Env        map[string]string `yaml:"env"`
+	Prepare    [][]string        `yaml:"prepare"`
+	Drain      []string          `yaml:"drain"`
+	Undrain    []string          `yaml:"undrain"`
+	Active     []string          `yaml:"active"`
+	Stop       []string          `yaml:"stop"`
+	StopSignal string            `yaml:"stop_signal"`
+	KillAfter  time.Duration     `yaml:"kill_after"`
+}
+
+// LoadConfig reads an agent's config file. Errors are Faults: they name line and
+// column and say how to mend the file. Relative paths in it are read from the
+// file's own folder.
+func LoadConfig(path string) (Config, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read agent config: %w", err)
+	}
+	defer func() { _ = f.Close() }()
+	src, err := io.ReadAll(io.LimitReader(f, largestConfig+1))
+	if err != nil {
+		return Config{}, fmt.Errorf("read agent config: %w", err)
+	}
+	return parseConfig(path, src)
+}
+
+func parseConfig(path string, src []byte) (Config, error) {
+	at := &placer{file: path, lines: strings.Split(string(src), "\n")}
+	if len(src) > largestConfig {
+		return Config{}, Faults{at.place(&Fault{Message: "the file is larger than 1 MiB", Mend: "keep one agent's config in it"}, nil)}
+	}
+	parsed, err := parser.ParseBytes(src, 0)
+	if err != nil {
+		return Config{}, at.syntax(err)
+	}
+	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
+		var tk *token.Token
+		if len(parsed.Docs) > 1 && parsed.Docs[1].Body != nil {
+			tk = parsed.Docs[1].Body.GetToken()
+		}
+		return Config{}, Faults{at.place(&Fault{Message: fmt.Sprintf("the file has %d documents", len(parsed.Docs)), Mend: "write exactly one, without `---`"}, tk)}
+	}
+	at.root = parsed.Docs[0].Body
+	if at.root.Type() != ast.MappingType && at.root.Type() != ast.MappingValueType {
+		return Config{}, Faults{at.place(&Fault{Message: "the file is no mapping", Mend: "begin with `node: ID`"}, at.root.GetToken())}
+	}
+	if tk := indirection(at.root); tk != nil {
+		return Config{}, Faults{at.place(&Fault{Message: "anchors, aliases and merges are not read", Mend: "write the value out"}, tk)}
+	}
+	var raw file
+	if err := yaml.NodeToValue(at.root, &raw, yaml.Strict()); err != nil {
+		return Config{}, at.syntax(err)
+	}
+	cfg, fs := raw.config(filepath.Dir(path))
+	var more Faults
+	if err := cfg.Validate(); errors.As(err, &more) {
+		fs = append(fs, more...)
+	}
+	for _, fault := range fs {
+		at.place(fault, at.find(fault.Path))
+	}
+	return cfg, fs.err()
+}
+
+func (raw *file) config(base string) (Config, Faults) {
+	var fs Faults
+	under := func(path string) string {
+		if path == "" || filepath.IsAbs(path) {
+			return path
+		}
+		return filepath.Join(base, path)
+	}
+	cfg := Config{
+		Node: raw.Node, Dir: under(raw.Dir), Members: raw.Members,
+		ProbeInterval: raw.ProbeInterval, Heartbeat: raw.Heartbeat,
+		Claims:  &v1.NodeClaims{Region: raw.Region, Zone: raw.Zone, Labels: raw.Labels, Capacity: raw.Capacity},
+		Process: make(map[string]process.Command),
+	}
+	if raw.TLS != nil {
+		cfg.TLS = identity.Files{CA: under(raw.TLS.CA), Cert: under(raw.TLS.Cert), Key: under(raw.TLS.Key)}
+		if cfg.TLS.IsZero() {
+			fs.add("tls", "give `ca`, `cert` and `key`, or take `tls` out", "it names no file")
+		}
+	}
+	for i, s := range raw.Services {
+		path := fmt.Sprintf("services[%d]", i)
+		claim := &v1.ServiceClaim{Name: s.Name, Driver: s.Driver, RestartGroup: s.RestartGroup}
+		switch s.Data {
+		case "":
+		case "shared":
+			claim.Data = v1.Data_DATA_SHARED
+		case "local":
+			claim.Data = v1.Data_DATA_LOCAL
+		default:
+			fs.add(path+".data", "use shared or local", "%q says nothing of where data lives", s.Data)
+		}
+		for j, e := range s.Endpoints {
+			endpoint := &v1.Endpoint{Host: e.Host, Port: e.Port, Path: e.Path}
+			switch e.TLS {
+			case "":
+			case "none":
+				endpoint.Tls = v1.Tls_TLS_NONE
+			case "starttls":
+				endpoint.Tls = v1.Tls_TLS_STARTTLS
+			case "implicit":
+				endpoint.Tls = v1.Tls_TLS_IMPLICIT
+			default:
+				fs.add(fmt.Sprintf("%s.endpoints[%d].tls", path, j), "use none, starttls or implicit", "%q is no way to speak TLS", e.TLS)
+			}
+			claim.Endpoints = append(claim.Endpoints, endpoint)
+		}
+		cfg.Claims.Services = append(cfg.Claims.Services, claim)
+		if p := s.Process; p != nil {
+			cfg.Process[s.Name] = process.Command{
+				Argv: p.Argv, Env: p.Env, Prepare: p.Prepare, Drain: p.Drain, Undrain: p.Undrain,
+				Active: p.Active, Stop: p.Stop, StopSignal: p.StopSignal, KillAfter: p.KillAfter,
+			}
+		}
+	}
+	return cfg, fs
+}
+
+// indirection finds the first anchor, alias or merge.
+func indirection(root ast.Node) *token.Token {
+	v := &indirections{}
+	ast.Walk(v, root)
+	return v.found
+}
+
+type indirections struct{ found *token.Token }
+
+func (v *indirections) Visit(n ast.Node) ast.Visitor {
+	switch n.Type() {
+	case ast.AnchorType, ast.AliasType, ast.MergeKeyType:
+		if v.found == nil {
+			v.found = n.GetToken()
+		}
+		return nil
+	}
+	return v
+}
