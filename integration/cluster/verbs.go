@@ -13,9 +13,9 @@ func (c *Cluster) makeAuthority() {
 
 func (c *Cluster) issue(role, name string) Files {
 	c.t.Helper()
-	dir := filepath.Join(c.Dir, "certs", role+"-"+name)
-	Run(c.t, "certs", role, name, "--authority", c.authority(), "--dir", dir).OK(c.t)
-	return Files{CA: filepath.Join(dir, "ca.pem"), Cert: filepath.Join(dir, "cert.pem"), Key: filepath.Join(dir, "key.pem")}
+	Run(c.t, "certs", role, name, "--dir", c.authority()).OK(c.t)
+	base := filepath.Join(c.authority(), role+"-"+name)
+	return Files{CA: filepath.Join(c.authority(), "ca.pem"), Cert: base + ".pem", Key: base + "-key.pem"}
 }
 
 // tls are the flags of an identity.
@@ -30,14 +30,14 @@ func (c *Cluster) tls(role, name string) []string {
 func (m *Member) init(c *Cluster) {
 	c.t.Helper()
 	Run(c.t, "init", "--data", m.Data, "--cluster", c.Name, "--name", m.Name,
-		"--listen", m.Address, "--raft-listen", m.RaftAddress, "--profile", c.profile).OK(c.t)
+		"--address", m.Address, "--raft-address", m.RaftAddress, "--profile", c.profile).OK(c.t)
 }
 
 func (m *Member) join(c *Cluster) {
 	c.t.Helper()
 	args := []string{
 		"join", "--data", m.Data, "--name", m.Name,
-		"--listen", m.Address, "--raft-listen", m.RaftAddress, "--member", c.Members[0].Address,
+		"--address", m.Address, "--raft-address", m.RaftAddress, "--member", c.Members[0].Address,
 	}
 	Run(c.t, append(args, c.tls("member", m.Name)...)...).OK(c.t)
 }

@@ -184,14 +184,14 @@ func badCertificates(t *testing.T, c *cluster.Cluster) {
 	t.Run("a user's, to run a member", func(t *testing.T) {
 		data := filepath.Join(loopback.Dir(t), "data")
 		ports := loopback.Ports(t, 2)
-		cluster.Run(t, "init", "--data", data, "--cluster", c.Name, "--name", "impostor", "--listen", loopback.Address(ports[0]), "--raft-listen", loopback.Address(ports[1])).OK(t)
+		cluster.Run(t, "init", "--data", data, "--cluster", c.Name, "--name", "impostor", "--address", loopback.Address(ports[0]), "--raft-address", loopback.Address(ports[1])).OK(t)
 		refused(t, cluster.Run(t, "server", "--data", data, "--ca", operator.CA, "--cert", operator.Cert, "--key", operator.Key), 1, "member")
 	})
 	t.Run("a user's, to join as a member", func(t *testing.T) {
 		data := filepath.Join(loopback.Dir(t), "data")
 		ports := loopback.Ports(t, 2)
 		refused(t, as(address, operator, "join", "--data", data, "--name", "impostor",
-			"--listen", loopback.Address(ports[0]), "--raft-listen", loopback.Address(ports[1])), 1, "member")
+			"--address", loopback.Address(ports[0]), "--raft-address", loopback.Address(ports[1])), 1, "member")
 	})
 	t.Run("another cluster's", func(t *testing.T) {
 		other := cluster.Prepare(t, cluster.Options{Members: 1})
@@ -243,7 +243,7 @@ func badStarts(t *testing.T, c *cluster.Cluster) {
 	})
 	t.Run("init over a member", func(t *testing.T) {
 		refused(t, cluster.Run(t, "init", "--data", member.Data, "--cluster", "x", "--name", "y",
-			"--listen", loopback.Address(ports[0]), "--raft-listen", loopback.Address(ports[1])), 1, member.Data)
+			"--address", loopback.Address(ports[0]), "--raft-address", loopback.Address(ports[1])), 1, member.Data)
 	})
 	t.Run("folder that is none", func(t *testing.T) {
 		missing := filepath.Join(loopback.Dir(t), "missing")
@@ -255,7 +255,7 @@ func badStarts(t *testing.T, c *cluster.Cluster) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			data := filepath.Join(loopback.Dir(t), "data")
-			cluster.Run(t, "init", "--data", data, "--cluster", c.Name, "--name", "late", "--listen", listen[0], "--raft-listen", listen[1]).OK(t)
+			cluster.Run(t, "init", "--data", data, "--cluster", c.Name, "--name", "late", "--address", listen[0], "--raft-address", listen[1]).OK(t)
 			files := c.Certs("member", "late")
 			taken := listen[0]
 			if taken != member.Address {
@@ -270,7 +270,7 @@ func badStarts(t *testing.T, c *cluster.Cluster) {
 	})
 	t.Run("without certificates beyond loopback", func(t *testing.T) {
 		data := filepath.Join(loopback.Dir(t), "data")
-		result := cluster.Run(t, "init", "--data", data, "--cluster", "open", "--name", "m", "--listen", "0.0.0.0:17100", "--raft-listen", "0.0.0.0:17101")
+		result := cluster.Run(t, "init", "--data", data, "--cluster", "open", "--name", "m", "--address", "0.0.0.0:17100", "--raft-address", "0.0.0.0:17101")
 		if result.Code == 0 {
 			result = cluster.Run(t, "server", "--data", data)
 		}
