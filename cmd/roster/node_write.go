@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -83,9 +84,11 @@ both are shown by node get. An empty --region or --zone is a value too.`,
 	cmd.Flags().Uint32Var(&capacity, "capacity", 0, "its relative `capacity`, a weight; 100 is usual")
 	cmd.Flags().StringArrayVar(&labels, "label", nil, "set a label, `key=value`; repeat for more")
 	cmd.Flags().StringArrayVar(&remove, "remove-label", nil, "take away a label that an operator set, by its `key`; repeat for more")
-	cmd.MarkFlagsOneRequired("region", "zone", "capacity", "label", "remove-label")
 	write.addTo(cmd)
 	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, args []string) error {
+		if !given(cmd, "region", "zone", "capacity", "label", "remove-label") {
+			return errors.New("nothing to set: name --region, --zone, --capacity, --label or --remove-label")
+		}
 		set, err := parseLabels(labels, remove)
 		if err != nil {
 			return err
@@ -110,6 +113,11 @@ both are shown by node get. An empty --region or --zone is a value too.`,
 		return sh.told(response, "%s is updated.", args[0])
 	})
 	return cmd
+}
+
+// given says whether any of the flags was given.
+func given(cmd *cobra.Command, names ...string) bool {
+	return slices.ContainsFunc(names, cmd.Flags().Changed)
 }
 
 // parseLabels reads key=value, each key once.

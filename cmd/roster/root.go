@@ -19,7 +19,8 @@ the operator changes their mind.
 Exit codes: 0 done · 1 error or wrong usage · 2 with --detailed-exitcode: there
 is something to change · 3 the deadline passed · 4 the members have no leader.`,
 		newStatus(sh), newTopology(sh), newNode(sh), newAssignment(sh), newEndpoint(sh), newEvent(sh), newMember(sh),
-		newVersion(sh),
+		newDev(sh), newServer(sh),
+		newAgent(sh), newInit(sh), newJoin(sh), newCerts(sh), newVersion(sh),
 	)
 	root.SilenceErrors = true
 	root.SilenceUsage = true
@@ -48,6 +49,8 @@ func group(use, short, long string, below ...*cobra.Command) *cobra.Command {
 		Long:  long,
 		Args:  knownVerb,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+
+		SuggestionsMinimumDistance: 2,
 	}
 	cmd.AddCommand(below...)
 	return cmd
@@ -80,6 +83,28 @@ func arguments(least, most int) cobra.PositionalArgs {
 			what = fmt.Sprintf("it takes at most %d, there are %d", most, len(args))
 		}
 		return fmt.Errorf("wrong number of arguments: %s\n  usage: %s", what, cmd.UseLine())
+	}
+}
+
+// exclude refuses flags that exclude each other.
+func exclude(cmd *cobra.Command, names ...string) {
+	before := cmd.PreRunE
+	cmd.PreRunE = func(cmd *cobra.Command, args []string) error {
+		if before != nil {
+			if err := before(cmd, args); err != nil {
+				return err
+			}
+		}
+		var given []string
+		for _, name := range names {
+			if cmd.Flags().Changed(name) {
+				given = append(given, "--"+name)
+			}
+		}
+		if len(given) > 1 {
+			return fmt.Errorf("%s exclude each other: leave one out", strings.Join(given, " and "))
+		}
+		return nil
 	}
 }
 

@@ -1,8 +1,8 @@
 package main
 
 import (
-	"fmt"
-	"log/slog"
+	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -10,35 +10,35 @@ import (
 )
 
 func newServer(sh *shell) *cobra.Command {
-	var cfg server.Config
-	var level slog.LevelVar
+	var config server.Config
+	var logging logFlags
 	cmd := &cobra.Command{
-		Use:   "server",
-		Short: "Run a member of the control plane",
-		Long: `Runs the member whose data folder was made by roster init or roster join, until
-it is told to end; a member that leads hands its lead over first.
-
-Certificates are named by --ca, --cert and --key, and read again when they
-change. Without them the member listens on loopback only.`,
-		Example: `  roster server --data /var/lib/roster --ca ca.pem --cert m1.pem --key m1-key.pem`,
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg.TLS = sh.connect.Files
-			cfg.Version = version
-			cfg.Logger = slog.New(slog.NewTextHandler(sh.err, &slog.HandlerOptions{Level: &level}))
-			member, err := server.New(cfg)
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(sh.out, "member %s listens on %s\n", member.ID(), member.Address())
-			return member.Run(cmd.Context())
-		},
+		Use:   "server --data DIR",
+		Short: "Run a member",
+		Long: `Run the member whose data folder init or join made, until it is told to stop; it
+hands leadership over first. Certificates are those of --ca, --cert and --key;
+without them only loopback is accepted.`,
+		Example: `  roster server --data /var/lib/roster --ca ca.pem --cert member-m1.pem --key member-m1-key.pem`,
+		Args:    arguments(0, 0),
 	}
-	flags := cmd.Flags()
-	flags.StringVar(&cfg.Dir, "data", "", "data `folder`, made by roster init or roster join")
-	flags.StringVar(&cfg.Listen, "listen", "", "`address` to listen on for agents and clients (default: the member's own)")
-	flags.StringVar(&cfg.RaftListen, "raft-listen", "", "`address` to listen on for members (default: the member's own)")
-	flags.DurationVar(&cfg.Heartbeat, "heartbeat", 0, "how often agents report (default 2s)")
-	flags.TextVar(&level, "log-level", &level, "debug, info, warn or error")
+	cmd.Flags().StringVar(&config.Dir, "data", "", "the member's data `folder`")
+	cmd.Flags().StringVar(&config.Listen, "listen", "", "`address` to listen on for agents and clients (default: the member's address)")
+	cmd.Flags().StringVar(&config.RaftListen, "raft-listen", "", "`address` to listen on for other members (default: the member's raft address)")
+	cmd.Flags().DurationVar(&config.Heartbeat, "heartbeat", 2*time.Second, "how `often` agents report; the same on every member")
+	must(cmd.MarkFlagDirname("data"))
+	logging.addTo(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		logger, err := logging.logger(sh.err)
+		if err = errors.Join(err, sh.connect.Validate()); err != nil {
+			return err
+		}
+		config.TLS, config.Version, config.Logger = sh.connect.Files, buildVersion(), logger
+		member, err := server.New(config)
+		if err != nil {
+			return err
+		}
+		logger.Info("member listens", "address", member.Address(), "member", member.ID())
+		return member.Run(cmd.Context())
+	}
 	return cmd
 }

@@ -37,7 +37,7 @@ could be asked.`,
 	cmd.Flags().BoolVar(&check, "check", false, "print the first line alone and exit as monitoring wants it")
 	cmd.Flags().BoolVarP(&watch, "watch", "w", false, "draw it anew until Ctrl-C; with -o json, an object per line and change")
 	cmd.Flags().BoolVar(&stale, "stale", false, "read the answering member's own state, perhaps old")
-	cmd.MarkFlagsMutuallyExclusive("check", "watch")
+	exclude(cmd, "check", "watch")
 
 	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, _ []string) error {
 		read := statusOf(sh, link, stale)

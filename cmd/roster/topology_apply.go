@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -27,10 +28,12 @@ topology that removes a service or stops more than 20 % of the assignments needs
 		Args:    arguments(0, 0),
 	}
 	addFileFlag(cmd, &path, "topology `file`; - reads the input (then --yes or --plan is needed)")
-	must(cmd.MarkFlagRequired("file"))
 	change.addTo(cmd)
 
 	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, _ []string) error {
+		if path == "" {
+			return errors.New("the file is missing: name it with -f")
+		}
 		name, source, err := readSource(sh.in, path)
 		if err != nil {
 			return err

@@ -49,7 +49,7 @@ func (c *topologyChange) addTo(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&c.acceptShortage, "accept-shortage", false, "accept what today's nodes cannot fill")
 	cmd.Flags().BoolVarP(&c.wait, "wait", "w", false, "wait until the cluster has settled on it, at most --timeout (default 10m)")
 	c.expected.addTo(cmd, "expected-revision", "refuse where the `revision` in force is another; 0: none")
-	cmd.MarkFlagsMutuallyExclusive("yes", "plan")
+	exclude(cmd, "yes", "plan")
 }
 
 // run shows the plan and asks, unless there is no need to, then changes and

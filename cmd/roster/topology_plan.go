@@ -32,7 +32,7 @@ With --detailed-exitcode it exits with 2 where there is something to change.`,
 	cmd.Flags().BoolVar(&request.AcceptShortage, "accept-shortage", false, "plan even what today's nodes cannot fill")
 	cmd.Flags().BoolVar(&request.Stale, "stale", false, "read the answering member's own state, perhaps old")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there is something to change")
-	cmd.MarkFlagsMutuallyExclusive("file", "revision")
+	exclude(cmd, "file", "revision")
 
 	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, _ []string) error {
 		if path != "" {

@@ -10,11 +10,11 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// Start is the moment of everything in the samples.
-var Start = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
+// Began is the moment of everything in the samples.
+var Began = time.Date(2026, 5, 4, 12, 0, 0, 0, time.UTC)
 
 func at(seconds int) *timestamppb.Timestamp {
-	return timestamppb.New(Start.Add(time.Duration(seconds) * time.Second))
+	return timestamppb.New(Began.Add(time.Duration(seconds) * time.Second))
 }
 
 // Sample is a healthy cluster of ten nodes in six zones with a topology where

@@ -5,13 +5,14 @@ package output
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
+
+	"roster/client/jsonform"
 )
 
 // Format is the form of an answer. It is a flag's value.
@@ -46,13 +47,13 @@ func (f *Format) Set(text string) error {
 func Print(w io.Writer, format Format, message proto.Message, table func() error) error {
 	switch format {
 	case JSON:
-		text, err := marshalJSON(message)
+		text, err := jsonform.Marshal(message)
 		if err != nil {
 			return fmt.Errorf("print as JSON: %w", err)
 		}
 		return line(w, text)
 	case YAML:
-		text, err := marshalYAML(message)
+		text, err := jsonform.MarshalYAML(message)
 		if err != nil {
 			return fmt.Errorf("print as YAML: %w", err)
 		}
@@ -64,15 +65,11 @@ func Print(w io.Writer, format Format, message proto.Message, table func() error
 
 // Line writes the message as JSON in one line, for streams.
 func Line(w io.Writer, message proto.Message) error {
-	text, err := marshalJSON(message)
+	text, err := jsonform.MarshalCompact(message)
 	if err != nil {
 		return fmt.Errorf("print as JSON: %w", err)
 	}
-	var compact bytes.Buffer
-	if err := json.Compact(&compact, text); err != nil {
-		return fmt.Errorf("print as JSON: %w", err)
-	}
-	return line(w, compact.Bytes())
+	return line(w, text)
 }
 
 func line(w io.Writer, text []byte) error {

@@ -47,9 +47,19 @@ func Headline(look Look, s *v1.Status) string {
 		parts = append(parts, "cluster "+s.GetCluster())
 	}
 	if s.GetStale() {
-		parts = append(parts, look.Paint.Warn("stale: what "+word.Or(s.GetAnsweredBy())+" knew last"))
+		parts = append(parts, look.Paint.Warn("stale: what "+answeredBy(s)+" knew last"))
 	}
 	return strings.Join(parts, " · ")
+}
+
+// answeredBy is the name of the member that answered, or its id.
+func answeredBy(s *v1.Status) string {
+	for _, member := range s.GetMembers() {
+		if member.GetId() == s.GetAnsweredBy() && member.GetName() != "" {
+			return member.GetName()
+		}
+	}
+	return word.Or(s.GetAnsweredBy())
 }
 
 func section(out *strings.Builder, t *table.Table) {
