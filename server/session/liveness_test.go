@@ -1,0 +1,133 @@
+package session
+
+import (
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	v1 "roster/proto/roster/v1"
+)
+
+const beat = 2 * time.Second
+
+var dawn = time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func nodeIn(state v1.NodeState) *v1.Node {
+	return &v1.Node{Id: "n", Instance: "i", State: state, StateSince: timestamppb.New(dawn.Add(-time.Hour))}
+}
+
+// after says which state the records must take, a time after the term began.
+func after(l *Liveness, recorded v1.NodeState, d time.Duration) v1.NodeState {
+	changes := l.Transitions([]*v1.Node{nodeIn(recorded)}, 10*time.Second, dawn.Add(d))
+	if len(changes) == 0 {
+		return recorded
+	}
+	return changes[0].GetState()
+}
+
+const (
+	up      = v1.NodeState_NODE_STATE_UP
+	suspect = v1.NodeState_NODE_STATE_SUSPECT
+	down    = v1.NodeState_NODE_STATE_DOWN
+)
+
+func TestANodeIsSuspectAfterTwoMissedHeartbeatsAndDownAfterDownAfter(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	l.Heard("m1", "n", "i", dawn)
+	for _, c := range []struct {
+		at       time.Duration
+		recorded v1.NodeState
+		want     v1.NodeState
+	}{
+		{time.Second, up, up},
+		{4 * time.Second, up, up},
+		{4*time.Second + 1, up, suspect},
+		{9 * time.Second, suspect, suspect},
+		{10 * time.Second, suspect, down},
+		{time.Hour, down, down},
+	} {
+		if got := after(l, c.recorded, c.at); got != c.want {
+			t.Errorf("silent for %s, recorded %v: %v, want %v", c.at, c.recorded, got, c.want)
+		}
+	}
+}
+
+func TestABrokenSessionIsSuspectAtOnceAndUpWhenHeardElsewhere(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	l.Heard("m1", "n", "i", dawn)
+	l.Ended("m1", "n")
+	if got := after(l, up, time.Millisecond); got != suspect {
+		t.Errorf("after its session broke: %v", got)
+	}
+	l.Heard("m2", "n", "i", dawn.Add(time.Second))
+	if got := after(l, suspect, time.Second); got != up {
+		t.Errorf("after another member heard it: %v", got)
+	}
+	l.Ended("m1", "n") // old news of the first member
+	if got := after(l, up, time.Second); got != up {
+		t.Errorf("the end of a session that is not the newest counts: %v", got)
+	}
+}
+
+func TestANewLeaderBlamesNoNodeForItsOwnLateArrival(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	if got := after(l, up, beat); got != up {
+		t.Errorf("a heartbeat into the term, unheard: %v", got)
+	}
+	if got := after(l, up, 9*time.Second); got == down {
+		t.Error("down before down_after passed in this term")
+	}
+	if got := after(l, suspect, 10*time.Second); got != down {
+		t.Errorf("unheard for down_after in this term: %v", got)
+	}
+	if got := after(l, down, time.Millisecond); got != down {
+		t.Errorf("a node that is down comes back only when heard: %v", got)
+	}
+}
+
+func TestAnotherInstanceDoesNotKeepANodeAlive(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	l.Heard("m1", "n", "other", dawn.Add(11*time.Second))
+	if got := after(l, up, 11*time.Second); got != down {
+		t.Errorf("heard another instance only: %v", got)
+	}
+}
+
+func TestDownAfterIsAtLeastThreeHeartbeats(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	l.Heard("m1", "n", "i", dawn)
+	if c := l.Transitions([]*v1.Node{nodeIn(up)}, time.Second, dawn.Add(5*time.Second)); len(c) != 1 || c[0].GetState() != suspect {
+		t.Errorf("a down_after of one second took effect: %v", c)
+	}
+}
+
+func TestOnlyNodesHeardWithinTwoHeartbeatsAreHeardRecently(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	if l.HeardRecently("n", dawn) {
+		t.Error("never heard, yet recently")
+	}
+	l.Heard("m1", "n", "i", dawn)
+	if !l.HeardRecently("n", dawn.Add(2*beat)) || l.HeardRecently("n", dawn.Add(2*beat+1)) {
+		t.Error("the bound is not two heartbeats")
+	}
+	l.Ended("m1", "n")
+	if l.HeardRecently("n", dawn) {
+		t.Error("its session is broken, yet it counts as heard")
+	}
+}
+
+func TestNewsAreEverythingFirstThenWhatChanged(t *testing.T) {
+	var news News
+	a, b := Seen{Node: "a", Instance: "1", Heard: dawn}, Seen{Node: "b", Instance: "1", Heard: dawn}
+	if heard, ended := news.Next([]Seen{b, a}); len(heard) != 2 || heard[0].Node != "a" || len(ended) != 0 {
+		t.Fatalf("first: %v %v", heard, ended)
+	}
+	if heard, ended := news.Next([]Seen{a, b}); len(heard)+len(ended) != 0 {
+		t.Fatalf("nothing changed: %v %v", heard, ended)
+	}
+	a.Heard = dawn.Add(beat)
+	if heard, ended := news.Next([]Seen{a}); len(heard) != 1 || heard[0] != a || len(ended) != 1 || ended[0] != "b" {
+		t.Fatalf("a was heard, b ended: %v %v", heard, ended)
+	}
+}
