@@ -45,7 +45,7 @@ func checkText(s source) *Error {
 		if forbidden(r) || (r == '\r' && !strings.HasPrefix(s.text[i:], "\r\n")) {
 			return s.fault(ruleCharacters, at, fmt.Sprintf("the character U+%04X cannot be seen or changes how the line is shown", r), "take the character away")
 		}
-		if strings.ContainsRune(",:-[]{}&*!?|>\n", r) {
+		if isSign(r) {
 			if signs++; signs > maxSigns {
 				return s.fault(ruleParts, at, fmt.Sprintf("the file has more than %d parts", maxSigns), "name nodes by label or by range, as node-[1-400]")
 			}
@@ -56,6 +56,9 @@ func checkText(s source) *Error {
 	}
 	return nil
 }
+
+// isSign reports whether YAML may give a meaning to a character.
+func isSign(r rune) bool { return strings.ContainsRune(",:-[]{}&*!?|>\"'#\n", r) }
 
 // forbidden reports whether a character has no place in a file that people
 // read: controls, and what turns the direction of writing.

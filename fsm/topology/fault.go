@@ -1,7 +1,6 @@
 package topology
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -83,7 +82,7 @@ func join(faults []*Error) error {
 		return nil
 	}
 	slices.SortStableFunc(faults, func(a, b *Error) int {
-		return cmp.Or(cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
+		return position{a.Line, a.Column}.compare(position{b.Line, b.Column})
 	})
 	if len(faults) > maxFaults {
 		faults = faults[:maxFaults]

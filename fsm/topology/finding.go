@@ -1,5 +1,7 @@
 package topology
 
+import "slices"
+
 // finding is a fault that a rule found in a message, before it is known where
 // in a file that is.
 type finding struct {
@@ -21,17 +23,27 @@ func (f *findings) addKey(rule string, at path, message, mend string) {
 	*f = append(*f, finding{rule: rule, path: at, onKey: true, message: message, mend: mend})
 }
 
-// locate shows findings in the file that the message was read from.
+// locate shows findings in the file that the message was read from, in the
+// order of the file. It drops what join would before it cuts excerpts: each
+// costs a walk through the file.
 func locate(s source, root *place, found findings) []*Error {
-	faults := make([]*Error, len(found))
-	for i, f := range found {
-		at := root.find(f.path)
-		pos := at.value
-		if f.onKey {
-			pos = at.key
+	at := make(map[*finding]position, len(found))
+	order := make([]*finding, len(found))
+	for i := range found {
+		f := &found[i]
+		order[i] = f
+		if where := root.find(f.path); f.onKey {
+			at[f] = where.key
+		} else {
+			at[f] = where.value
 		}
-		faults[i] = s.fault(f.rule, pos, f.message, f.mend)
-		faults[i].Path = f.path.String()
+	}
+	slices.SortStableFunc(order, func(a, b *finding) int { return at[a].compare(at[b]) })
+	faults := make([]*Error, 0, maxFaults)
+	for _, f := range order[:min(len(order), maxFaults)] {
+		fault := s.fault(f.rule, at[f], f.message, f.mend)
+		fault.Path = f.path.String()
+		faults = append(faults, fault)
 	}
 	return faults
 }

@@ -12,7 +12,8 @@ import (
 
 // unknownKey refuses a key that a message does not have, and says which one was
 // probably meant.
-func (r *reader) unknownKey(d protoreflect.MessageDescriptor, key string, at position) {
+func (r *reader) unknownKey(d protoreflect.MessageDescriptor, w written) {
+	key, at := w.text, w.at
 	names := keyNames(d)
 	for _, name := range names {
 		if bare(name) == bare(key) {
@@ -27,7 +28,7 @@ func (r *reader) unknownKey(d protoreflect.MessageDescriptor, key string, at pos
 	}
 	for _, other := range messages {
 		if other.d != d && other.d.Fields().ByName(protoreflect.Name(key)) != nil {
-			r.refuse(ruleUnknownKey, at, message, fmt.Sprintf("%s is a key of %s: move it there", key, other.where))
+			r.refuse(ruleUnknownKey, at, message, fmt.Sprintf("move it there: %s is a key of %s", key, other.where))
 			return
 		}
 	}
@@ -41,11 +42,11 @@ var messages = []struct {
 	where string
 }{
 	{(&v1.Topology{}).ProtoReflect().Descriptor(), "topology", "the topology itself, at the left margin"},
-	{(&v1.Pool{}).ProtoReflect().Descriptor(), "pool", "a pool, under pools:"},
-	{(&v1.Service{}).ProtoReflect().Descriptor(), "service", "a service, under services:"},
-	{(&v1.Policy{}).ProtoReflect().Descriptor(), "policy", "the policy, under policy:"},
-	{(&v1.Floor{}).ProtoReflect().Descriptor(), "floor", "a further floor, under a service's floors:"},
-	{(&v1.Survives{}).ProtoReflect().Descriptor(), "survives", "the promises, under survives:"},
+	{(&v1.Pool{}).ProtoReflect().Descriptor(), "pool", "a pool, under `pools:`"},
+	{(&v1.Service{}).ProtoReflect().Descriptor(), "service", "a service, under `services:`"},
+	{(&v1.Policy{}).ProtoReflect().Descriptor(), "policy", "the policy, under `policy:`"},
+	{(&v1.Floor{}).ProtoReflect().Descriptor(), "floor", "a further floor, under `floors:` of a service"},
+	{(&v1.Survives{}).ProtoReflect().Descriptor(), "survives", "the promises, under `survives:`"},
 }
 
 func messageName(d protoreflect.MessageDescriptor) string {

@@ -16,10 +16,15 @@ const (
 	maxLabelValue = 128
 )
 
-// CheckName says what is wrong with the name of a topology, a cluster, a pool
-// or a service; nil: nothing. A name begins with a letter and has lower-case
+// CheckName says what is wrong with the name of a pool or a service; nil:
+// nothing. A name begins with a letter and has lower-case
 // letters, digits and `-`, at most 63.
 func CheckName(name string) error { return plain(nameFault(name)) }
+
+// CheckClusterName says what is wrong with a cluster's name; nil: nothing. It
+// stands as a host in certificates, so it is lower-case letters, digits, `-` and
+// `.`, a letter or digit at both ends and beside each `.`, at most 63.
+func CheckClusterName(name string) error { return plain(clusterFault(name)) }
 
 // CheckNodeID says what is wrong with a node's id; nil: nothing. An id begins
 // with a letter or digit and has lower-case letters, digits, `-`, `_` and `.`,
@@ -46,6 +51,23 @@ func nameFault(name string) (message, mend string) {
 	}
 	if name[0] < 'a' || name[0] > 'z' || strings.HasSuffix(name, "-") {
 		return fmt.Sprintf("%s is no name: %s", show(name), rule), "begin with a letter, and end without `-`"
+	}
+	return "", ""
+}
+
+func clusterFault(name string) (message, mend string) {
+	switch {
+	case name == "":
+		return "the cluster's name is empty", "write a name, as example-mail"
+	case len(name) > maxName:
+		return fmt.Sprintf("the cluster's name has %d characters; %d are allowed", utf8.RuneCountInString(name), maxName), "shorten it"
+	}
+	if message, mend := foreign(name, "."); message != "" {
+		return message, mend
+	}
+	const edges = "-."
+	if strings.Trim(name, edges) != name || strings.Contains(name, "..") || strings.Contains(name, ".-") || strings.Contains(name, "-.") {
+		return fmt.Sprintf("%s is no name of a cluster", show(name)), "begin and end each part with a letter or digit, as example-mail or mail.example.org"
 	}
 	return "", ""
 }
@@ -108,7 +130,16 @@ func latin(name string) string {
 // skeleton is a name as it looks at a glance: two names with the same skeleton
 // are not told apart.
 func skeleton(name string) string {
-	return strings.NewReplacer("0", "o", "1", "l", "-", "").Replace(strings.ToLower(latin(name)))
+	return strings.NewReplacer("0", "o", "1", "l").Replace(strings.ToLower(latin(name)))
+}
+
+// titleFault judges the name of a topology, which is for people: any text that
+// can be seen for what it is.
+func titleFault(name string) (message, mend string) {
+	if utf8.RuneCountInString(name) > maxName {
+		return fmt.Sprintf("the name has %d characters; %d are allowed", utf8.RuneCountInString(name), maxName), "shorten it"
+	}
+	return textFault(name)
 }
 
 func labelKeyFault(key string) (message, mend string) {
@@ -134,25 +165,32 @@ func labelValueFault(value string) (message, mend string) {
 	switch {
 	case value == "":
 		return "the value of a label is empty", "write the value that the node must have"
-	case !utf8.ValidString(value):
-		return "the value of a label is not UTF-8", "write it in UTF-8"
 	case utf8.RuneCountInString(value) > maxLabelValue:
 		return fmt.Sprintf("the value of a label has more than %d characters", maxLabelValue), "shorten it"
-	case value != strings.TrimSpace(value):
-		return fmt.Sprintf("%s begins or ends with a space", show(value)), fmt.Sprintf("write %q", strings.TrimSpace(value))
 	}
-	ascii, other := false, false
-	for _, r := range value {
+	return textFault(value)
+}
+
+// textFault refuses text that cannot be seen for what it is.
+func textFault(text string) (message, mend string) {
+	switch {
+	case !utf8.ValidString(text):
+		return fmt.Sprintf("%s is not UTF-8", show(text)), "write it in UTF-8"
+	case text != strings.TrimSpace(text):
+		return fmt.Sprintf("%s begins or ends with a space", show(text)), fmt.Sprintf("write %q", strings.TrimSpace(text))
+	}
+	latin, other := false, false
+	for _, r := range text {
 		if !unicode.IsPrint(r) {
-			return fmt.Sprintf("%s has a character that cannot be seen (U+%04X)", show(value), r), "take it away"
+			return fmt.Sprintf("%s has a character that cannot be seen (U+%04X)", show(text), r), "take it away"
 		}
 		if unicode.IsLetter(r) {
 			isLatin := unicode.Is(unicode.Latin, r)
-			ascii, other = ascii || isLatin, other || !isLatin
+			latin, other = latin || isLatin, other || !isLatin
 		}
 	}
-	if ascii && other {
-		return fmt.Sprintf("%s mixes Latin letters with those of another script, which look alike", show(value)), "write it in one script"
+	if latin && other {
+		return fmt.Sprintf("%s mixes Latin letters with those of another script, which look alike", show(text)), "write it in one script"
 	}
 	return "", ""
 }

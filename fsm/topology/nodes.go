@@ -63,8 +63,8 @@ func (r *nodeReader) node(entry ast.Node, at *place) {
 		services []string
 		groups   []group
 	)
-	r.mapping(entry, "a mapping of keys to values, as {id: node-1, region: a}", at, func(key string, keyAt position, value ast.Node, below *place) {
-		switch key {
+	r.mapping(entry, "a mapping of keys to values, as {id: node-1, region: a}", at, func(key written, value ast.Node, below *place) {
+		switch key.text {
 		case "id":
 			named = true
 			ids = r.ids(value)
@@ -86,7 +86,7 @@ func (r *nodeReader) node(entry ast.Node, at *place) {
 		case "restart_groups":
 			groups = r.groups(value, below)
 		default:
-			r.unknownNodeKey(key, keyAt)
+			r.unknownNodeKey(key.text, key.at)
 		}
 	})
 	if !named {
@@ -164,17 +164,17 @@ func (r *nodeReader) value(n ast.Node) string {
 
 func (r *nodeReader) nodeLabels(n ast.Node, at *place) map[string]string {
 	labels := make(map[string]string)
-	r.mapping(n, "a mapping of labels to values", at, func(key string, keyAt position, value ast.Node, _ *place) {
-		if !r.plainText(key, keyAt, "label") {
+	r.mapping(n, "a mapping of labels to values", at, func(key written, value ast.Node, _ *place) {
+		if !r.asText(key) {
 			return
 		}
-		switch message, mend := labelKeyFault(key); {
+		switch message, mend := labelKeyFault(key.text); {
 		case message != "":
-			r.refuse(ruleLabelKey, keyAt, message, mend)
-		case key == "region" || key == "zone" || key == "id":
-			r.refuse(ruleLabelKey, keyAt, fmt.Sprintf("%s is a key of the node, not one of its labels", key), "write it beside labels")
+			r.refuse(ruleLabelKey, key.at, message, mend)
+		case key.text == "region" || key.text == "zone" || key.text == "id":
+			r.refuse(ruleLabelKey, key.at, fmt.Sprintf("%s is a key of the node, not one of its labels", key.text), "write it beside labels")
 		}
-		labels[key] = r.value(value)
+		labels[key.text] = r.value(value)
 	})
 	return labels
 }
@@ -205,12 +205,12 @@ func (r *nodeReader) services(n ast.Node, at *place) (services []string, places 
 
 func (r *nodeReader) groups(n ast.Node, at *place) []group {
 	var groups []group
-	r.mapping(n, "a mapping of groups to lists of services", at, func(key string, keyAt position, value ast.Node, below *place) {
-		if message, mend := nameFault(key); message != "" {
-			r.refuse(ruleName, keyAt, message, mend)
+	r.mapping(n, "a mapping of groups to lists of services", at, func(key written, value ast.Node, below *place) {
+		if message, mend := nameFault(key.text); message != "" {
+			r.refuse(ruleName, key.at, message, mend)
 			return
 		}
-		g := group{name: key}
+		g := group{name: key.text}
 		g.services, g.at = r.services(value, below)
 		groups = append(groups, g)
 	})

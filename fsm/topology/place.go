@@ -1,12 +1,17 @@
 package topology
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 )
 
 // position is a place in a file; both count from 1, columns in characters.
 type position struct{ line, column int }
+
+func (p position) compare(o position) int {
+	return cmp.Or(cmp.Compare(p.line, o.line), cmp.Compare(p.column, o.column))
+}
 
 // place says where a part of a topology stands in its file. It has the shape
 // of the message, so that a fault which is found in the message later, by its

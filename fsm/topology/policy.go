@@ -2,7 +2,9 @@ package topology
 
 import (
 	"fmt"
+	"strings"
 
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	v1 "roster/proto/roster/v1"
@@ -33,6 +35,8 @@ func (f *findings) policy(p *v1.Policy) {
 	}
 	share("max_moving", p.GetMaxMoving())
 	share("hold_above", p.GetHoldAbove())
+	f.word(p.GetRepair(), at.to("repair"))
+	f.word(p.GetRebalance(), at.to("rebalance"))
 	sound := true
 	if p.DownAfter != nil {
 		sound = f.bounded(ruleDownAfter, at.to("down_after"), "down_after (at least three heartbeats of 2s)", p.GetDownAfter(), minDownAfter, maxDownAfter)
@@ -67,6 +71,14 @@ func (f *findings) replaceAfterDown(p *v1.Policy, at path) {
 	}
 	f.add(ruleReplaceAfter, at, fmt.Sprintf("replace_after (%s)%s is shorter than down_after (%s)", formatDuration(whole.GetReplaceAfter()), byDefault, formatDuration(whole.GetDownAfter())),
 		"a seat is given away only after its node is down: write a longer replace_after")
+}
+
+// word refuses a value that its enum does not have: a file cannot say one, a
+// message from a newer release can.
+func (f *findings) word(value protoreflect.Enum, at path) {
+	if value.Descriptor().Values().ByNumber(value.Number()) == nil {
+		f.add(ruleWord, at, fmt.Sprintf("the value %d has no name", value.Number()), "write one of "+strings.Join(enumWords(value.Descriptor()), ", "))
+	}
 }
 
 func (f *findings) bounded(rule string, at path, what string, d *durationpb.Duration, least, most int64) bool {

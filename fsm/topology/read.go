@@ -43,15 +43,15 @@ func read(fileName string, src []byte) (source, *v1.Topology, *place, error) {
 // message reads a mapping whose keys are the fields of a message.
 func (r *reader) message(n ast.Node, m protoreflect.Message, at *place) {
 	fields := m.Descriptor().Fields()
-	r.mapping(n, "a mapping of keys to values", at, func(key string, keyAt position, value ast.Node, below *place) {
-		field := fields.ByName(protoreflect.Name(key))
+	r.mapping(n, "a mapping of keys to values", at, func(key written, value ast.Node, below *place) {
+		field := fields.ByName(protoreflect.Name(key.text))
 		if field == nil {
-			r.unknownKey(m.Descriptor(), key, keyAt)
+			r.unknownKey(m.Descriptor(), key)
 			return
 		}
 		if one := field.ContainingOneof(); one != nil && !one.IsSynthetic() {
 			if other := m.WhichOneof(one); other != nil {
-				r.refuse(ruleOneSize, keyAt, fmt.Sprintf("%s and %s are both set, and a %s has exactly one %s", other.Name(), key, messageName(m.Descriptor()), one.Name()),
+				r.refuse(ruleOneSize, key.at, fmt.Sprintf("%s and %s are both set, and a %s has exactly one %s", other.Name(), key.text, messageName(m.Descriptor()), one.Name()),
 					fmt.Sprintf("keep one of %s", fieldNames(one.Fields())))
 				return
 			}
@@ -62,7 +62,7 @@ func (r *reader) message(n ast.Node, m protoreflect.Message, at *place) {
 
 // mapping calls take for each key of a mapping that may stand there. Keys are
 // plain text, each once.
-func (r *reader) mapping(n ast.Node, want string, at *place, take func(key string, keyAt position, value ast.Node, below *place)) {
+func (r *reader) mapping(n ast.Node, want string, at *place, take func(key written, value ast.Node, below *place)) {
 	var values []*ast.MappingValueNode
 	switch m := n.(type) {
 	case *ast.MappingNode:
@@ -75,21 +75,20 @@ func (r *reader) mapping(n ast.Node, want string, at *place, take func(key strin
 	}
 	seen := make(map[string]position, len(values))
 	for _, v := range values {
-		keyAt := nodePosition(v.Key)
-		text, ok := v.Key.(*ast.StringNode)
-		if !ok {
-			r.refuse(ruleKind, keyAt, "a key must be text", "put the key in quotes if it is a label, or see docs/topology.md for the keys that there are")
+		tk := v.Key.GetToken()
+		if _, ok := v.Key.(ast.ScalarNode); !ok || tk == nil {
+			r.refuse(ruleKind, nodePosition(v.Key), "a key must be one word", "see docs/topology.md for the keys that there are")
 			continue
 		}
-		key := text.Value
-		if first, dup := seen[key]; dup {
-			r.refuse(ruleKeyOnce, keyAt, fmt.Sprintf("the key %s stands a second time; the first is in line %d", show(key), first.line), "keep one of the two")
+		key := asWritten(v.Key, tk)
+		if first, dup := seen[key.text]; dup {
+			r.refuse(ruleKeyOnce, key.at, fmt.Sprintf("the key %s stands a second time; the first is in line %d", show(key.text), first.line), "keep one of the two")
 			continue
 		}
-		seen[key] = keyAt
-		below := &place{key: keyAt, value: nodePosition(v.Value)}
-		at.field(key, below)
-		take(key, keyAt, v.Value, below)
+		seen[key.text] = key.at
+		below := &place{key: key.at, value: nodePosition(v.Value)}
+		at.field(key.text, below)
+		take(key, v.Value, below)
 	}
 }
 
@@ -113,12 +112,12 @@ func (r *reader) field(n ast.Node, m protoreflect.Message, field protoreflect.Fi
 	switch {
 	case field.IsMap():
 		entries := m.Mutable(field).Map()
-		r.mapping(n, "a mapping of labels to values", at, func(key string, keyAt position, value ast.Node, below *place) {
-			if !r.plainText(key, keyAt, "label") {
+		r.mapping(n, "a mapping of labels to values", at, func(key written, value ast.Node, below *place) {
+			if !r.asText(key) {
 				return
 			}
 			if values, ok := r.labelValues(value, below); ok {
-				entries.Set(protoreflect.ValueOfString(key).MapKey(), protoreflect.ValueOfMessage(values.ProtoReflect()))
+				entries.Set(protoreflect.ValueOfString(key.text).MapKey(), protoreflect.ValueOfMessage(values.ProtoReflect()))
 			}
 		})
 	case field.IsList() && field.Kind() == protoreflect.MessageKind:

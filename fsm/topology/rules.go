@@ -33,6 +33,7 @@ const (
 	ruleLabelKey   = "T206"
 	ruleLabelValue = "T207"
 	ruleTooMany    = "T208"
+	ruleTitle      = "T209"
 
 	ruleNamed       = "T301"
 	ruleHasPools    = "T302"

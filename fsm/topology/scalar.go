@@ -63,9 +63,12 @@ func (r *reader) take(n ast.Node, want string) (written, bool) {
 		r.wrongKind(n, want)
 		return written{}, false
 	}
-	w := written{text: tk.Value, at: nodePosition(n)}
-	w.quoted = tk.Type == token.SingleQuoteType || tk.Type == token.DoubleQuoteType
-	return w, true
+	return asWritten(n, tk), true
+}
+
+func asWritten(n ast.Node, tk *token.Token) written {
+	quoted := tk.Type == token.SingleQuoteType || tk.Type == token.DoubleQuoteType
+	return written{text: tk.Value, quoted: quoted, at: nodePosition(n)}
 }
 
 // text reads a word. What another YAML reader may take for a truth value, a
@@ -75,15 +78,13 @@ func (r *reader) text(n ast.Node) (string, bool) {
 	if !ok {
 		return "", false
 	}
-	if !w.quoted && !r.plainText(w.text, w.at, "text") {
-		return "", false
-	}
-	return w.text, true
+	return w.text, r.asText(w)
 }
 
-func (r *reader) plainText(text string, at position, what string) bool {
-	if kind := taken(text); kind != "" {
-		r.refuse(ruleQuote, at, fmt.Sprintf("YAML takes %s for %s, and this is a %s", text, kind, what), fmt.Sprintf("write it in quotes: %q", text))
+// asText refuses unquoted text that YAML may take for something else.
+func (r *reader) asText(w written) bool {
+	if kind := taken(w.text); kind != "" && !w.quoted {
+		r.refuse(ruleQuote, w.at, fmt.Sprintf("YAML takes %s for %s, and this takes text", w.text, kind), fmt.Sprintf("write it in quotes: %q", w.text))
 		return false
 	}
 	return true
@@ -171,8 +172,14 @@ func (r *reader) word(n ast.Node, d protoreflect.EnumDescriptor) (v protoreflect
 		}
 	}
 	mend := "write one of " + want
-	if near, ok := nearest(strings.ToLower(w.text), words); ok {
+	lower := strings.ToLower(w.text)
+	if near, ok := nearest(lower, words); ok {
 		mend = fmt.Sprintf("did you mean %s?", near)
+	}
+	for _, word := range words {
+		if lower == word || strings.HasSuffix(lower, "_"+word) {
+			mend = "write " + word
+		}
 	}
 	r.refuse(ruleWord, w.at, fmt.Sprintf("this takes one of %s, not %s", want, show(w.text)), mend)
 	return v, false

@@ -42,7 +42,9 @@ func (f *findings) services(t *v1.Topology) {
 			f.add(ruleEntryUsed, at.to("name"), fmt.Sprintf("no pool serves %s", name), mend)
 		}
 		seen[name] = true
-		f.service(s, at)
+		if s != nil {
+			f.service(s, at)
+		}
 	}
 }
 
@@ -54,6 +56,7 @@ func (f *findings) service(s *v1.Service, at path) {
 		f.bounded(ruleDrain, at.to("drain"), "a drain", s.GetDrain(), minDrain, maxDrain)
 	}
 	f.labels(s.GetRequires(), at.to("requires"))
+	f.word(s.GetData(), at.to("data"))
 	if s.GetExclusive() && s.GetFloor() > 1 {
 		f.add(ruleExclusive, at.to("floor"), fmt.Sprintf("%s is exclusive, so a floor of %d can never hold", s.GetName(), s.GetFloor()), "write a floor of 0 or 1, or take exclusive away")
 	}

@@ -14,7 +14,7 @@ func nearest(word string, candidates []string) (string, bool) {
 	best, bestDistance := "", 3
 	for _, c := range candidates {
 		limit := 2
-		if min(len(word), len(c)) < 4 {
+		if min(len(word), len(c)) < 5 {
 			limit = 1
 		}
 		if d := slips(word, c); d > 0 && d <= limit && d < bestDistance {

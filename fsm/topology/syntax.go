@@ -64,9 +64,10 @@ var mends = []struct{ part, mend string }{
 	{"mapping end token '}' not found", "close the brace"},
 	{"could not find end character", "close the quotes"},
 	{"tab character", "indent with spaces"},
-	{"character '\t'", "indent with spaces"},
+	{`character '` + "\t", "indent with spaces"},
 	{"mapping value is not allowed", "write one `key: value` to a line, or quote a value that contains a colon"},
 	{"reserved character", "put the value in quotes"},
+	{"map key-value is pre-defined", "close the bracket or brace that is open, or put a comma between entries"},
 	{"value is not allowed in this context", "check that this line begins at the same column as its neighbours"},
 	{"non-map value is specified", "write `key: value`, with a space after the colon"},
 	{"unexpected key name", "write `key: value`; a key stands before the colon"},
@@ -80,7 +81,7 @@ func syntaxFault(s source, at position, message string) *Error {
 			break
 		}
 	}
-	message, _, _ = strings.Cut(message, "\n")
+	message, _, _ = strings.Cut(strings.ReplaceAll(message, "\t", `\t`), "\n")
 	return s.fault(ruleSyntax, at, fmt.Sprintf("this is not YAML: %s", message), mend)
 }
 

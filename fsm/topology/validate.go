@@ -31,12 +31,14 @@ func validate(t *v1.Topology) findings {
 		return f
 	}
 	if t.GetCluster() != "" {
-		f.name(t.GetCluster(), path{"cluster"})
+		if message, mend := clusterFault(t.GetCluster()); message != "" {
+			f.add(ruleName, path{"cluster"}, message, mend)
+		}
 	}
 	if t.GetName() == "" {
 		f.add(ruleNamed, path{"name"}, "the topology has no name", "write `name: ` and a name for people")
-	} else {
-		f.name(t.GetName(), path{"name"})
+	} else if message, mend := titleFault(t.GetName()); message != "" {
+		f.add(ruleTitle, path{"name"}, message, mend)
 	}
 	if len(t.GetPools()) == 0 {
 		f.add(ruleHasPools, path{"pools"}, "the topology has no pool", "write at least one under `pools:`")
