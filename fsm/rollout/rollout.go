@@ -53,17 +53,3 @@ type Refusal struct {
 	Service string
 	Message string
 }
-
-// Next decides the next wave.
-func Next(v View) Step { return Step{Done: true} }
-
-// Plan runs Next forward on a simulated cluster, where starts become ready and
-// drains end, until it is done or stuck. The caller sets Basis.
-func Plan(v View) *v1.Plan {
-	p := &v1.Plan{Revision: v.Revision, Summary: &v1.PlanSummary{}, Gapless: true}
-	if v.Target != nil {
-		p.Seats = v.Target.Seats
-		p.Shortages = v.Target.Shortages
-	}
-	return p
-}

@@ -1,0 +1,454 @@
+package rollout
+
+import (
+	"fmt"
+	"maps"
+	"reflect"
+	"slices"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"roster/fsm/placement"
+	storev1 "roster/proto/roster/store/v1"
+	v1 "roster/proto/roster/v1"
+)
+
+// failer is what a judge complains to: a test, or a property.
+type failer interface {
+	Helper()
+	Fatalf(format string, args ...any)
+}
+
+// cluster is a dumb cluster and its judge. It knows nothing of how the package
+// counts: it does moves to records, counts again what is ready before and
+// after, and holds each wave against the design's sentences.
+type cluster struct {
+	t      failer
+	top    *v1.Topology
+	nodes  []*v1.Node
+	floors map[string]*storev1.FloorInForce
+	now    time.Time
+	rev    uint64
+	deaf   map[string]bool // not heard
+	broken map[instance]bool
+	calm   bool // nothing fails: the judge may ask for more
+	waves  [][]*v1.Move
+	// Kept apart from floors, as the judge's own account.
+	inForce map[string]uint32
+}
+
+func newCluster(t failer, top *v1.Topology, nodes []*v1.Node, floors map[string]*storev1.FloorInForce) *cluster {
+	c := &cluster{
+		t: t, now: noon, deaf: map[string]bool{}, broken: map[instance]bool{}, calm: true,
+		inForce: map[string]uint32{}, floors: floors,
+	}
+	for service, f := range floors {
+		c.inForce[service] = f.Floor
+	}
+	for _, n := range nodes {
+		c.nodes = append(c.nodes, proto.CloneOf(n))
+	}
+	c.adopt(top)
+	return c
+}
+
+// adopt makes a topology the one in force.
+func (c *cluster) adopt(top *v1.Topology) {
+	c.top, c.rev = top, c.rev+1
+	c.takeStock()
+}
+
+// readyNow counts by the design's own words.
+func (c *cluster) readyNow() map[string]int {
+	counts := map[string]int{}
+	for _, n := range c.nodes {
+		if n.State == v1.NodeState_NODE_STATE_DOWN || n.State == v1.NodeState_NODE_STATE_UNSPECIFIED {
+			continue
+		}
+		for _, a := range n.Assignments {
+			for _, r := range n.Reports {
+				if r.Service == a.Service && a.Wanted == v1.Wanted_WANTED_SERVING && r.State == v1.ServiceState_SERVICE_STATE_SERVING {
+					counts[a.Service]++
+				}
+			}
+		}
+	}
+	return counts
+}
+
+// takeStock keeps the judge's account of floors and compares it.
+func (c *cluster) takeStock() {
+	c.t.Helper()
+	ready := c.readyNow()
+	asked := map[string]uint32{}
+	for _, p := range c.top.Pools {
+		for _, name := range p.Services {
+			for _, s := range c.top.Services {
+				if s.Name == name {
+					asked[name] = s.GetFloor()
+				}
+			}
+		}
+	}
+	next := map[string]uint32{}
+	for service, target := range asked {
+		if f := c.inForce[service]; f < target && ready[service] < int(target) {
+			next[service] = f
+		} else {
+			next[service] = target
+		}
+	}
+	c.inForce = next
+	counted := map[string]uint32{}
+	for service, n := range ready {
+		counted[service] = uint32(n)
+	}
+	if got := ReadyCounts(c.nodes); !reflect.DeepEqual(got, counted) {
+		c.t.Fatalf("ReadyCounts is %v, really ready are %v", got, counted)
+	}
+	c.floors = AdvanceFloors(c.floors, c.top, counted)
+	got := map[string]uint32{}
+	for service, f := range c.floors {
+		got[service] = f.Floor
+	}
+	if !reflect.DeepEqual(got, c.inForce) {
+		c.t.Fatalf("floors in force are %v, should be %v", got, c.inForce)
+	}
+}
+
+func (c *cluster) view() View {
+	c.t.Helper()
+	target, err := placement.Place(placement.View{Topology: c.top, Nodes: c.nodes})
+	if err != nil {
+		c.t.Fatalf("place: %v", err)
+	}
+	return View{
+		Now: c.now, Revision: c.rev, Topology: c.top, Target: target, Nodes: c.nodes, Floors: c.floors,
+		Heard: func(id string) bool { return !c.deaf[id] && c.node(id).State != v1.NodeState_NODE_STATE_DOWN },
+	}
+}
+
+func (c *cluster) node(id string) *v1.Node {
+	for _, n := range c.nodes {
+		if n.Id == id {
+			return n
+		}
+	}
+	return nil
+}
+
+// step does one wave, judged.
+func (c *cluster) step() Step {
+	c.t.Helper()
+	v := c.view()
+	step := Next(v)
+	if len(step.Moves) == 0 {
+		return step
+	}
+	if refused := Refuse(c.nodes, c.floors, step.Moves); len(refused) > 0 {
+		c.t.Fatalf("Apply would refuse %v of %s", refused, write(step.Moves))
+	}
+	c.judgeMoves(v, step.Moves)
+	before, crowd, sizes := c.readyNow(), c.movingNow(nil), c.poolSizes(v)
+	c.do(step.Moves)
+	after := c.readyNow()
+	for service, n := range before {
+		if after[service] < min(n, int(c.inForce[service])) {
+			c.t.Fatalf("%s: %s fell from %d ready to %d, its floor is %d", write(step.Moves), service, n, after[service], c.inForce[service])
+		}
+	}
+	c.judgeSuccessors(v, step.Moves, before, after)
+	c.judgeCrowd(step.Moves, crowd, sizes)
+	c.waves = append(c.waves, step.Moves)
+	c.takeStock()
+	return step
+}
+
+// judgeMoves: commands go where the design lets them.
+func (c *cluster) judgeMoves(v View, moves []*v1.Move) {
+	c.t.Helper()
+	for _, m := range moves {
+		n := c.node(m.Node)
+		a := assignment(n, m.Service)
+		if m.Reason == "" {
+			c.t.Fatalf("%v has no reason", m)
+		}
+		if n.State == v1.NodeState_NODE_STATE_DOWN {
+			c.t.Fatalf("%v: the node is down", m)
+		}
+		switch m.Action {
+		case v1.Action_ACTION_START:
+			if a == nil && (n.State != v1.NodeState_NODE_STATE_UP || n.Settings.Cordoned) {
+				c.t.Fatalf("%v: the node is %v, cordoned %v", m, n.State, n.Settings.Cordoned)
+			}
+		case v1.Action_ACTION_DRAIN, v1.Action_ACTION_STOP:
+			if !v.Heard(m.Node) {
+				c.t.Fatalf("%v: the node was not heard", m)
+			}
+			if m.Action == v1.Action_ACTION_STOP && a.Wanted != v1.Wanted_WANTED_DRAINING {
+				c.t.Fatalf("%v: it was not drained", m)
+			}
+		}
+	}
+}
+
+// judgeSuccessors: what is drained has its successors ready, as many as the
+// target has that can be.
+func (c *cluster) judgeSuccessors(v View, moves []*v1.Move, before, after map[string]int) {
+	c.t.Helper()
+	if !c.calm {
+		return
+	}
+	seats := map[string]int{}
+	for _, set := range v.Target.Wanted(c.top) {
+		for service := range set {
+			seats[service]++
+		}
+	}
+	drained := map[string]int{}
+	for _, m := range moves {
+		if m.Action == v1.Action_ACTION_DRAIN {
+			drained[m.Service]++
+		}
+	}
+	for service, n := range drained {
+		if before[service]-n < min(before[service]-n+1, seats[service], before[service]) && before[service]-n < seats[service] {
+			c.t.Fatalf("%s: %d of %d ready %s are drained before the %d seats are ready", write(moves), n, before[service], service, seats[service])
+		}
+	}
+	_ = after
+}
+
+// movingNow lists the nodes that move in each pool: joining from start to
+// ready, leaving from drain to stop. In a pool where something is started, a
+// node that has drained and only has to be stopped may be overtaken.
+func (c *cluster) movingNow(started map[string]bool) map[string]map[string]bool {
+	crowd := map[string]map[string]bool{}
+	for _, n := range c.nodes {
+		if n.State == v1.NodeState_NODE_STATE_DOWN || c.deaf[n.Id] {
+			continue
+		}
+		for _, a := range n.Assignments {
+			since := a.Since.AsTime()
+			starting := a.Wanted == v1.Wanted_WANTED_SERVING && !Ready(n, a.Service) && c.now.Before(since.Add(time.Minute))
+			leaving := a.Wanted == v1.Wanted_WANTED_DRAINING &&
+				!(started[a.Pool] && reported(n, a.Service) == v1.ServiceState_SERVICE_STATE_DRAINED)
+			if starting || leaving {
+				if crowd[a.Pool] == nil {
+					crowd[a.Pool] = map[string]bool{}
+				}
+				crowd[a.Pool][n.Id] = true
+			}
+		}
+	}
+	return crowd
+}
+
+// judgeCrowd: no pool has more nodes moving than max_moving, where something it
+// serves is ready, and where it did not have so many before.
+func (c *cluster) judgeCrowd(moves []*v1.Move, before map[string]map[string]bool, sizes map[string]int) {
+	c.t.Helper()
+	started := map[string]bool{}
+	for _, m := range moves {
+		started[m.Pool] = started[m.Pool] || m.Action == v1.Action_ACTION_START
+	}
+	for pool, nodes := range c.movingNow(started) {
+		limit := max(1, (sizes[pool]*int(c.top.Policy.MaxMoving.Value)+99)/100)
+		if len(nodes) <= max(limit, len(before[pool])) || c.nowhereReady(pool) {
+			continue
+		}
+		c.t.Fatalf("%s: %d nodes move in pool %s of %d, at most %d may", write(moves), len(nodes), pool, sizes[pool], limit)
+	}
+}
+
+// poolSizes is the larger of every pool's old and new size.
+func (c *cluster) poolSizes(v View) map[string]int {
+	old, seats := map[string]int{}, map[string]int{}
+	for _, n := range c.nodes {
+		mine := map[string]bool{}
+		for _, a := range n.Assignments {
+			mine[a.Pool] = true
+		}
+		for pool := range mine {
+			old[pool]++
+		}
+	}
+	for _, s := range v.Target.Seats {
+		seats[s.Pool]++
+	}
+	for pool, n := range seats {
+		old[pool] = max(old[pool], n)
+	}
+	return old
+}
+
+func (c *cluster) nowhereReady(pool string) bool {
+	ready := c.readyNow()
+	for _, p := range c.top.Pools {
+		if p.Name == pool {
+			return !slices.ContainsFunc(p.Services, func(s string) bool { return ready[s] > 0 })
+		}
+	}
+	return false
+}
+
+// do does moves as a state machine and agents would.
+func (c *cluster) do(moves []*v1.Move) {
+	for _, m := range moves {
+		n := c.node(m.Node)
+		a := assignment(n, m.Service)
+		touched := false
+		switch m.Action {
+		case v1.Action_ACTION_START:
+			if a == nil {
+				a = &v1.Assignment{Service: m.Service, Node: m.Node, Since: stamp(c.now), Drain: durationpb.New(time.Minute)}
+				n.Assignments = append(n.Assignments, a)
+				c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_STARTING)
+				touched = true
+			}
+			a.Wanted, a.Pool, a.Revision = v1.Wanted_WANTED_SERVING, m.Pool, c.rev
+		case v1.Action_ACTION_DRAIN:
+			a.Wanted, a.Since, a.Revision = v1.Wanted_WANTED_DRAINING, stamp(c.now), c.rev
+			if Ready(n, m.Service) || reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_SERVING {
+				c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_DRAINING)
+			}
+		case v1.Action_ACTION_UNDRAIN:
+			touched = reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_STOPPED || reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_FAILING
+			a.Wanted, a.Pool, a.Since, a.Revision = v1.Wanted_WANTED_SERVING, m.Pool, stamp(c.now), c.rev
+			c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_STARTING)
+		case v1.Action_ACTION_STOP:
+			touched = true
+			n.Assignments = slices.DeleteFunc(n.Assignments, func(a *v1.Assignment) bool { return a.Service == m.Service })
+			c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_STOPPED)
+		}
+		if touched {
+			c.restart(n, m.Service)
+		}
+		n.Generation++
+		n.ReportedGeneration = n.Generation
+	}
+}
+
+// restart makes the rest of a service's group not ready.
+func (c *cluster) restart(n *v1.Node, service string) {
+	group := ""
+	for _, claim := range n.Claims.Services {
+		if claim.Name == service && claim.ChangeMode == v1.ChangeMode_CHANGE_MODE_RESTART {
+			group = claim.RestartGroup
+		}
+	}
+	for _, claim := range n.Claims.Services {
+		if group != "" && claim.Name != service && claim.RestartGroup == group && reported(n, claim.Name) == v1.ServiceState_SERVICE_STATE_SERVING {
+			c.report(n, claim.Name, v1.ServiceState_SERVICE_STATE_STARTING)
+		}
+	}
+}
+
+func reported(n *v1.Node, service string) v1.ServiceState {
+	for _, r := range n.Reports {
+		if r.Service == service {
+			return r.State
+		}
+	}
+	return v1.ServiceState_SERVICE_STATE_UNSPECIFIED
+}
+
+func (c *cluster) report(n *v1.Node, service string, state v1.ServiceState) {
+	for _, r := range n.Reports {
+		if r.Service == service {
+			r.State, r.Since = state, stamp(c.now)
+			return
+		}
+	}
+	n.Reports = append(n.Reports, &v1.ServiceReport{Service: service, State: state, Since: stamp(c.now)})
+}
+
+// settle lets agents finish what pick chooses, and says whether anything was.
+func (c *cluster) settle(pick func() bool) bool {
+	changed := false
+	for _, n := range c.nodes {
+		if n.State == v1.NodeState_NODE_STATE_DOWN || c.deaf[n.Id] {
+			continue
+		}
+		for _, a := range n.Assignments {
+			state := reported(n, a.Service)
+			switch {
+			case a.Wanted == v1.Wanted_WANTED_SERVING && state != v1.ServiceState_SERVICE_STATE_SERVING:
+				if c.broken[instance{n.Id, a.Service}] || !pick() {
+					continue
+				}
+				c.report(n, a.Service, v1.ServiceState_SERVICE_STATE_SERVING)
+			case a.Wanted == v1.Wanted_WANTED_DRAINING && state == v1.ServiceState_SERVICE_STATE_DRAINING:
+				if !pick() {
+					continue
+				}
+				c.report(n, a.Service, v1.ServiceState_SERVICE_STATE_DRAINED)
+			default:
+				continue
+			}
+			changed = true
+		}
+	}
+	c.takeStock()
+	return changed
+}
+
+// run goes on until nothing happens any more.
+func (c *cluster) run() Step {
+	c.t.Helper()
+	for range 1000 {
+		step := c.step()
+		if len(step.Moves) == 0 && !c.settle(func() bool { return true }) {
+			return step
+		}
+	}
+	c.t.Fatalf("the rollout does not end; last wave %s", write(c.waves[len(c.waves)-1]))
+	return Step{}
+}
+
+// mustBeDone: every set is the target's.
+func (c *cluster) mustBeDone(step Step) {
+	c.t.Helper()
+	if !step.Done {
+		c.t.Fatalf("not done: %v", step.Waiting)
+	}
+	wanted := c.view().Target.Wanted(c.top)
+	for _, n := range c.nodes {
+		set := map[string]string{}
+		for _, a := range n.Assignments {
+			if a.Wanted == v1.Wanted_WANTED_SERVING {
+				set[a.Service] = a.Pool
+			} else {
+				set[a.Service] = "draining"
+			}
+		}
+		want := wanted[n.Id]
+		if want == nil {
+			want = map[string]string{}
+		}
+		if !reflect.DeepEqual(set, want) {
+			c.t.Fatalf("%s has %v, the target wants %v", n.Id, set, want)
+		}
+	}
+}
+
+// sets writes every node's set.
+func (c *cluster) sets() map[string]string {
+	sets := map[string]string{}
+	for _, n := range c.nodes {
+		if s := writeSet(n); s != "" {
+			sets[n.Id] = s
+		}
+	}
+	return sets
+}
+
+func copyFloors(f map[string]*storev1.FloorInForce) map[string]*storev1.FloorInForce {
+	return maps.Clone(f)
+}
+
+var _ = fmt.Sprint
+var _ testing.TB = (*testing.T)(nil)

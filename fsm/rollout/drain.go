@@ -1,0 +1,110 @@
+package rollout
+
+import (
+	"fmt"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// drain ends what the target does not want, where enough stays ready without
+// it. Careful, it also keeps one more than the floor of every service whose
+// members are still to be restarted: the last spare node of a service is what
+// lets the others restart one by one. Careless, it ends one at most.
+func (b *board) drain(careful bool) {
+	for _, h := range b.hosts {
+		for _, s := range h.slots {
+			if s.taken() || s.wantedHere() || s.assignment == nil || !s.serves() || s.phase == dark {
+				continue
+			}
+			if !careful && len(b.moves) > 0 {
+				return
+			}
+			b.drainOne(h, s, careful)
+		}
+	}
+}
+
+func (b *board) drainOne(h *host, s *slot, careful bool) {
+	if !h.heard {
+		b.unheard(h)
+		return
+	}
+	if b.restartedNow(s) {
+		return
+	}
+	goal, ready := b.goal(s.service), b.ledger.left[s.service]
+	lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_DRAIN)
+	switch {
+	case len(lost) > 0:
+		if blocked, ok := b.ledger.allows(lost); !ok {
+			b.block(s, v1.Action_ACTION_DRAIN, blocked)
+			return
+		}
+		if ready < min(goal, b.ledger.before[s.service])+1 {
+			return // its successors come first; they are waited for already
+		}
+		if careful && b.restartsAhead(s.service) && ready < b.ledger.floors[s.service].GetFloor()+2 {
+			return
+		}
+	case s.phase == starting && ready < goal:
+		// It may yet be ready before its successors are.
+		return
+	}
+	pools := b.tiedPools(s)
+	if full, ok := b.room(h.GetId(), pools, v1.Action_ACTION_DRAIN); !ok {
+		b.queued[full] = true
+		return
+	}
+	b.enter(h.GetId(), pools)
+	b.propose(s, v1.Action_ACTION_DRAIN, s.assignment.GetPool(), b.drainReason(s, goal))
+}
+
+func (b *board) drainReason(s *slot, goal uint32) string {
+	if goal == 0 && len(b.members[s.service]) == 0 {
+		return fmt.Sprintf("no pool serves %s any longer", s.service)
+	}
+	return fmt.Sprintf("%s has its seat elsewhere: %d wanted, %d ready", s.service, len(b.members[s.service]), b.ledger.before[s.service])
+}
+
+// goal counts the nodes that the target wants for a service and that are ready,
+// or may be expected to become so. Until as many are ready, nothing else that
+// serves it is drained. A start that timed out and a node that is down are not
+// waited for; floors alone are kept then.
+func (b *board) goal(service string) uint32 {
+	n := uint32(0)
+	for _, s := range b.members[service] {
+		switch s.phase {
+		case ready, starting, draining, drained:
+			n++
+		case absent:
+			if s.host.GetState() == v1.NodeState_NODE_STATE_UP && !s.host.GetSettings().GetCordoned() {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// restartsAhead: a node that is to keep a service has still to restart it,
+// because others of its restart group begin or end there.
+func (b *board) restartsAhead(service string) bool {
+	for _, s := range b.members[service] {
+		ahead := false
+		if s.phase != dark && s.phase != stuck {
+			s.mates(func(m *slot) {
+				ahead = ahead || m.wantedHere() && m.phase == absent || !m.wantedHere() && m.assignment != nil
+			})
+		}
+		if ahead {
+			return true
+		}
+	}
+	return false
+}
+
+// restartedNow: the wave restarts its group, which would cut its drain short.
+func (b *board) restartedNow(s *slot) bool {
+	now := false
+	s.mates(func(m *slot) { now = now || m.taken() && len(Restarts(s.host.Node, m.service, m.action)) > 0 })
+	return now
+}

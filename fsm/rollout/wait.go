@@ -1,0 +1,111 @@
+package rollout
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"roster/fsm/placement"
+	v1 "roster/proto/roster/v1"
+)
+
+// mostSentences bounds what a step says that it waits for.
+const mostSentences = 20
+
+// block notes that a move is held back by the floor of a service.
+func (b *board) block(s *slot, action v1.Action, blocked string) {
+	m := &v1.Move{Service: s.service, Node: s.host.GetId(), Action: action}
+	b.note(b.ledger.explain(m, blocked))
+}
+
+func (b *board) note(sentence string) {
+	if len(b.said) <= mostSentences && !b.said[sentence] {
+		b.said[sentence] = true
+		b.blocked = append(b.blocked, sentence)
+	}
+}
+
+func (b *board) unheard(h *host) {
+	b.note(h.GetId() + " was not heard within two heartbeats: nothing is drained or stopped there")
+}
+
+// waiting says in sentences why the rollout is not done, most telling first.
+// It is empty when there is nothing to wait for.
+func (b *board) waiting() []string {
+	out, more := b.blocked, 0
+	say := func(format string, args ...any) {
+		if len(out) >= mostSentences {
+			more++
+			return
+		}
+		out = append(out, fmt.Sprintf(format, args...))
+	}
+	for _, h := range b.hosts {
+		b.waitingFor(h, say)
+	}
+	for _, pool := range slices.SortedFunc(maps.Keys(b.queued), placement.Compare) {
+		say("pool %s moves %d nodes at once, more wait for their turn", pool, b.pools[pool].limit)
+	}
+	if more > 0 {
+		out = append(out, fmt.Sprintf("and %d more", more))
+	}
+	return out
+}
+
+// waitingFor says what one node is waited for.
+func (b *board) waitingFor(h *host, say func(string, ...any)) {
+	var changes []string
+	for _, s := range h.slots {
+		switch {
+		case s.taken():
+		case s.phase == starting && s.wantedHere():
+			say("%s on %s has to become ready", s.service, h.GetId())
+		case s.phase == stuck && s.wantedHere():
+			say("%s on %s has not become ready within %s%s", s.service, h.GetId(), StartDeadline, b.detail(s))
+		case s.phase == draining:
+			say("%s on %s drains%s, at most %s", s.service, h.GetId(), b.sessions(s), s.assignment.GetDrain().AsDuration())
+		case s.phase == drained && !s.wantedHere():
+			say("%s on %s has drained and has to be stopped", s.service, h.GetId())
+		case s.phase == absent || s.phase == dark && s.changes() || !s.wantedHere():
+			changes = append(changes, s.service)
+		}
+	}
+	if len(changes) == 0 {
+		return
+	}
+	list := strings.Join(changes, ", ")
+	switch {
+	case !live(h.Node):
+		say("%s is down, and %s is changed there when it is back", h.GetId(), list)
+	case h.GetState() != v1.NodeState_NODE_STATE_UP:
+		say("%s is suspect, and %s is changed there when it is heard again", h.GetId(), list)
+	case h.GetSettings().GetCordoned():
+		say("%s is cordoned, and %s is not changed there", h.GetId(), list)
+	default:
+		say("%s on %s has to change", list, h.GetId())
+	}
+}
+
+// changes: the set of a node that is down is not the target's.
+func (s *slot) changes() bool {
+	return !s.wantedHere() || !s.serves() || s.assignment.GetPool() != s.pool
+}
+
+func (b *board) detail(s *slot) string {
+	if text := report(s.host.Node, s.service).GetDetail(); text != "" {
+		return ": " + text
+	}
+	return ""
+}
+
+func (b *board) sessions(s *slot) string {
+	switch n := report(s.host.Node, s.service).GetSessions(); n {
+	case 0:
+		return ""
+	case 1:
+		return " (1 session left)"
+	default:
+		return fmt.Sprintf(" (%d sessions left)", n)
+	}
+}
