@@ -125,7 +125,7 @@ func (w *wave) risky(n *v1.Node, m *v1.Move) (service string, risky bool) {
 	if len(w.unsure) == 0 {
 		return "", false
 	}
-	for _, service := range append(restartedBy(n, m), m.GetService()) {
+	for _, service := range append(rollout.Restarts(n, m.GetService(), m.GetAction()), m.GetService()) {
 		if service == m.GetService() && m.GetAction() != v1.Action_ACTION_DRAIN && m.GetAction() != v1.Action_ACTION_STOP {
 			continue
 		}
@@ -188,7 +188,7 @@ func (w *wave) keepFloors() {
 	}
 	type at struct{ node, service string }
 	broken := map[at]bool{}
-	for _, r := range rollout.Refuse(w.draft.nodes.list(nodeKey), w.draft.floors, w.moves) {
+	for _, r := range rollout.RefuseCounted(w.draft.ready, w.draft.nodes.get, w.draft.floors, w.moves) {
 		broken[at{r.Node, r.Service}] = true
 		w.refuse(r.Node, r.Service, "%s", r.Message)
 	}
@@ -216,7 +216,7 @@ func (d *draft) moveNode(before *v1.Node, moves []*v1.Move) bool {
 		if next.GetWanted() == v1.Wanted_WANTED_SERVING && have.GetWanted() != v1.Wanted_WANTED_SERVING {
 			started[m.GetService()] = true
 		}
-		for _, service := range restartedBy(before, m) {
+		for _, service := range rollout.Restarts(before, m.GetService(), m.GetAction()) {
 			restarted[service] = true
 		}
 		d.tellMove(have, m)
@@ -289,25 +289,6 @@ func (d *draft) drainBound(service string, revision uint64) *durationpb.Duration
 		}
 	}
 	return bound(topology.Effective(&v1.Topology{Pools: []*v1.Pool{{Services: []string{service}}}}))
-}
-
-// restartedBy lists the other services of a node that a move restarts.
-func restartedBy(n *v1.Node, m *v1.Move) []string {
-	starts := m.GetAction() == v1.Action_ACTION_START && assignment(n, m.GetService()) == nil
-	if !starts && m.GetAction() != v1.Action_ACTION_STOP {
-		return nil
-	}
-	group := claim(n, m.GetService()).GetRestartGroup()
-	if group == "" {
-		return nil
-	}
-	var services []string
-	for _, s := range n.GetClaims().GetServices() {
-		if s.GetRestartGroup() == group && s.GetName() != m.GetService() {
-			services = append(services, s.GetName())
-		}
-	}
-	return services
 }
 
 func (d *draft) tellMove(have *v1.Assignment, m *v1.Move) {
