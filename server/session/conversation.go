@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	storev1 "roster/proto/roster/store/v1"
@@ -198,13 +197,6 @@ func (h *Hub) welcome(cluster *v1.Cluster) *v1.Welcome {
 		ClusterId: cluster.GetId(), Cluster: cluster.GetName(), Epoch: cluster.GetEpoch(),
 		Heartbeat: durationpb.New(h.cfg.Heartbeat), Members: addresses(h.cfg.Machine.State()),
 	}
-}
-
-// sameRegistration says that registering again would change nothing.
-func sameRegistration(node *v1.Node, hello *v1.Hello) bool {
-	return node.GetInstance() == hello.GetInstance() &&
-		node.GetAgentVersion() == hello.GetVersion() &&
-		proto.Equal(node.GetClaims(), hello.GetClaims())
 }
 
 // sameReport ignores what changes with every session: counts, and times that

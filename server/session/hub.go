@@ -221,7 +221,7 @@ func (h *Hub) checkHistory(hello *v1.Hello) (*v1.Cluster, error) {
 // register records the agent unless the state says the same already, so that
 // thousands of agents that only reconnect write nothing.
 func (h *Hub) register(ctx context.Context, hello *v1.Hello) error {
-	if known := h.cfg.Machine.State().Node(hello.GetNode()); known != nil && sameRegistration(known, hello) {
+	if h.cfg.Machine.State().Knows(hello.GetNode(), hello.GetInstance(), hello.GetVersion(), hello.GetClaims()) {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)

@@ -81,15 +81,15 @@ func (l *Liveness) Transitions(nodes []*v1.Node, down time.Duration, now time.Ti
 func (l *Liveness) judge(n *v1.Node, down time.Duration, now time.Time) (v1.NodeState, string) {
 	known, ok := l.nodes[n.GetId()]
 	if !ok || known.instance != n.GetInstance() {
-		// A node that just registered may be heard by a member whose news are
-		// still on their way.
-		known = lastHeard{at: l.began}
-		if since := n.GetStateSince().AsTime(); since.After(l.began) {
-			known.at = since
-		}
 		if n.GetState() == v1.NodeState_NODE_STATE_DOWN {
 			return v1.NodeState_NODE_STATE_DOWN, ""
 		}
+		known = lastHeard{at: l.began}
+	}
+	// A node that just registered was heard by a member whose news are still on
+	// their way.
+	if since := n.GetStateSince().AsTime(); n.GetState() == v1.NodeState_NODE_STATE_UP && since.After(known.at) {
+		known = lastHeard{at: since}
 	}
 	silent := now.Sub(known.at)
 	switch {

@@ -131,3 +131,17 @@ func TestNewsAreEverythingFirstThenWhatChanged(t *testing.T) {
 		t.Fatalf("a was heard, b ended: %v %v", heard, ended)
 	}
 }
+
+func TestANodeThatJustRegisteredIsNotBlamedForTheSilenceBefore(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	l.Heard("m1", "n", "i", dawn)
+	l.Ended("m1", "n")
+	n := nodeIn(up)
+	n.StateSince = timestamppb.New(dawn.Add(time.Minute))
+	if c := l.Transitions([]*v1.Node{n}, 10*time.Second, dawn.Add(time.Minute+time.Second)); len(c) != 0 {
+		t.Errorf("a second after it registered: %v", c)
+	}
+	if c := l.Transitions([]*v1.Node{n}, 10*time.Second, dawn.Add(time.Minute+10*time.Second)); len(c) != 1 || c[0].GetState() != down {
+		t.Errorf("silent for down_after since it registered: %v", c)
+	}
+}
