@@ -3,6 +3,7 @@ package raftnode
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"runtime/debug"
 	"time"
@@ -40,11 +41,14 @@ type boltStore interface {
 	Close() error
 }
 
-// openLog opens the log's file. Its pages carry no checksums, and a torn one
-// makes bbolt panic or fault while it reads the file: that becomes an error
-// with an instruction.
+// openLog opens the log's file, or makes it. Its pages carry no checksums, and
+// a torn one makes bbolt panic or fault: that becomes an error with an
+// instruction.
 func openLog(dir string) (boltStore, error) {
 	path := filepath.Join(dir, logName)
+	if err := checkPages(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, damaged(dir, logName, err)
+	}
 	var store *raftboltdb.BoltStore
 	err := guarded(func() (err error) {
 		store, err = raftboltdb.New(raftboltdb.Options{
