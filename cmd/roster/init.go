@@ -20,7 +20,7 @@ func (p *placeFlags) addTo(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.dir, "data", "", "`folder` for the member's data; made where it does not exist")
 	cmd.Flags().StringVar(&p.name, "name", "", "the member's `name`, for people and in its certificate")
 	cmd.Flags().StringVar(&p.address, "address", connect.DefaultMember, "where agents and clients reach it, `host:port`")
-	cmd.Flags().StringVar(&p.raftAddress, "raft-address", "127.0.0.1:7401", "where other members reach it, `host:port`")
+	cmd.Flags().StringVar(&p.raftAddress, "raft-address", "127.0.0.1:7400", "where other members reach it, `host:port`")
 	must(cmd.MarkFlagDirname("data"))
 }
 
@@ -54,7 +54,7 @@ done once per cluster; further members join. It starts nothing.
 The timing profile is the whole group's: lan for members in one region, wan for
 others (ten times --round-trip), relaxed for machines short of processors.`,
 		Example: `  roster init --data /var/lib/roster --cluster example-mail --name m1 \
-    --address m1.example.net:7400 --raft-address m1.example.net:7401`,
+    --address m1.example.net:7401 --raft-address m1.example.net:7400`,
 		Args: arguments(0, 0),
 	}
 	place.addTo(cmd)

@@ -17,7 +17,7 @@ import (
 )
 
 // DefaultMember is asked where no member is named.
-const DefaultMember = "127.0.0.1:7400"
+const DefaultMember = "127.0.0.1:7401"
 
 // DefaultTimeout bounds a call where no other bound is given.
 const DefaultTimeout = 10 * time.Second

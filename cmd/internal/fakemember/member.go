@@ -79,15 +79,19 @@ func (m *Member) Answer(method string, responses ...proto.Message) {
 	}
 }
 
-// Refuse lets a method fail from now on; `then` are what it answers after that
-// many refusals.
-func (m *Member) Refuse(method string, code codes.Code, reason, message string, then ...proto.Message) {
+// Add appends to what a method answers.
+func (m *Member) Add(method string, response proto.Message) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.responses[method] = append(m.responses[method], answer{response: response})
+}
+
+// Refuse lets a method fail from now on; what is added then is answered after
+// one refusal.
+func (m *Member) Refuse(method string, code codes.Code, reason, message string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.responses[method] = []answer{{err: refusal(code, reason, message)}}
-	for _, response := range then {
-		m.responses[method] = append(m.responses[method], answer{response: response})
-	}
 }
 
 func refusal(code codes.Code, reason, message string) error {

@@ -67,7 +67,8 @@ const mostEvents = 10
 func head(frame Frame, look view.Look) []string {
 	p, s := look.Paint, frame.Status
 	if s == nil {
-		return []string{p.Bold(" ROSTER") + "  " + p.Dim("waiting for the first status"), rule(look, "")}
+		lines := []string{p.Bold(" ROSTER") + "  " + p.Dim("waiting for the first status")}
+		return append(troubled(lines, frame, look), rule(look, ""))
 	}
 	title := p.Banner(look.StateStyle(s.GetState()), word.State(s.GetState()))
 	if topology := s.GetTopology(); topology != nil {
@@ -87,7 +88,9 @@ func head(frame Frame, look view.Look) []string {
 	lines := []string{" " + justify(title, p.Dim(right), look.Width-2)}
 
 	var members []string
-	for _, member := range s.GetMembers() {
+	ordered := slices.Clone(s.GetMembers())
+	slices.SortStableFunc(ordered, func(a, b *v1.StatusMember) int { return strings.Compare(a.GetName(), b.GetName()) })
+	for _, member := range ordered {
 		name := member.GetName()
 		if name == "" {
 			name = member.GetId()
@@ -113,10 +116,18 @@ func head(frame Frame, look view.Look) []string {
 			lines = append(lines, look.StateStyle(s.GetState())(lead)+part)
 		}
 	}
-	if frame.Trouble != "" {
-		lines = append(lines, " "+p.Bad(frame.Trouble))
+	return append(troubled(lines, frame, look), rule(look, ""))
+}
+
+// troubled adds why the status could not be read.
+func troubled(lines []string, frame Frame, look view.Look) []string {
+	if frame.Trouble == "" {
+		return lines
 	}
-	return append(lines, rule(look, ""))
+	for _, part := range table.Wrap(frame.Trouble, max(look.Width-2, 20)) {
+		lines = append(lines, " "+look.Paint.Bad(part))
+	}
+	return lines
 }
 
 // firstFew keeps a screen from being all sentences.

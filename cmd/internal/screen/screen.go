@@ -11,6 +11,7 @@ import (
 
 	"roster/cmd/internal/paint"
 	"roster/cmd/internal/terminal"
+	v1 "roster/proto/roster/v1"
 )
 
 // Screen draws frames, one over the other.
@@ -20,6 +21,7 @@ type Screen struct {
 	terminal bool
 	drawn    int
 	log      changeLog
+	last     *v1.Status
 	hidden   bool
 }
 
@@ -32,8 +34,13 @@ func New(out io.Writer) *Screen {
 // lines of what changed.
 func (s *Screen) InPlace() bool { return s.terminal }
 
-// Draw shows a frame.
+// Draw shows a frame; one without a status has the status of the frame before.
 func (s *Screen) Draw(frame Frame) error {
+	// Where status could not be read, the one before is better than none.
+	if frame.Status == nil {
+		frame.Status = s.last
+	}
+	s.last = frame.Status
 	if !s.terminal {
 		return s.write(s.log.lines(frame))
 	}

@@ -51,6 +51,8 @@ func Address(endpoint *v1.Endpoint) string {
 // Members is one member a line.
 func Members(w io.Writer, look Look, members []*v1.Member) error {
 	t := look.table("MEMBER", "ID", "ADDRESS", "RAFT ADDRESS", "ROLE", "VERSION")
+	members = slices.Clone(members)
+	slices.SortStableFunc(members, func(a, b *v1.Member) int { return strings.Compare(a.GetName(), b.GetName()) })
 	for _, member := range members {
 		t.Row(word.Or(member.GetName()), member.GetId(), member.GetAddress(), member.GetRaftAddress(),
 			memberRole(look, member.GetLeader(), member.GetVoter()), word.Or(member.GetVersion()))

@@ -156,7 +156,9 @@ func statusEndpoints(out *strings.Builder, s *v1.Status) {
 
 func statusMembers(look Look, s *v1.Status) *table.Table {
 	t := look.table("MEMBER", "ID", "ADDRESS", "ROLE")
-	for _, member := range s.GetMembers() {
+	members := slices.Clone(s.GetMembers())
+	slices.SortStableFunc(members, func(a, b *v1.StatusMember) int { return strings.Compare(a.GetName(), b.GetName()) })
+	for _, member := range members {
 		t.Row(word.Or(member.GetName()), member.GetId(), member.GetAddress(), memberRole(look, member.GetLeader(), member.GetVoter()))
 	}
 	return t

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"roster/client/jsonform"
+	"roster/cmd/internal/fakemember"
+	"roster/cmd/internal/golden"
+	v1 "roster/proto/roster/v1"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"roster": main})
+}
+
+// The scripts in testdata/script run the verbs against pretended members.
+func TestVerbs(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:           "testdata/script",
+		UpdateScripts: golden.Updating(),
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("TZ", "UTC")
+			for _, name := range []string{"ROSTER_MEMBERS", "ROSTER_CA", "ROSTER_CERT", "ROSTER_KEY"} {
+				env.Setenv(name, "")
+			}
+			member := fakemember.Start(env.T().(testing.TB))
+			env.Values[memberKey{}] = member
+			env.Setenv("MEMBER", member.Address)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"code":    code,
+			"healthy": healthy,
+			"answer":  answer,
+			"refuse":  refuse,
+			"hang":    hang,
+			"calls":   calls,
+			"sameid":  sameID,
+		},
+	})
+}
+
+type memberKey struct{}
+
+func member(ts *testscript.TestScript) *fakemember.Member {
+	return ts.Value(memberKey{}).(*fakemember.Member)
+}
+
+// code N COMMAND… runs a command and wants that exit code.
+func code(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var failed *exec.ExitError
+	if errors.As(err, &failed) {
+		got = failed.ExitCode()
+	} else {
+		ts.Check(err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+// healthy sets the answers of a healthy cluster and lets verbs ask the member.
+func healthy(ts *testscript.TestScript, _ bool, _ []string) {
+	member(ts).Healthy()
+	ts.Setenv("ROSTER_MEMBERS", member(ts).Address)
+}
+
+// answer METHOD FILE… sets what a method answers, one after the other.
+func answer(ts *testscript.TestScript, _ bool, args []string) {
+	m := member(ts)
+	m.Answer(args[0])
+	for _, file := range args[1:] {
+		response, err := fakemember.ResponseOf(args[0], []byte(ts.ReadFile(file)))
+		ts.Check(err)
+		m.Add(args[0], response)
+	}
+}
+
+// refuse METHOD CODE REASON MESSAGE [FILE…] lets a method fail, and then answer.
+func refuse(ts *testscript.TestScript, _ bool, args []string) {
+	grpcCode, err := fakemember.Code(args[1])
+	ts.Check(err)
+	member(ts).Refuse(args[0], grpcCode, args[2], args[3])
+	for _, file := range args[4:] {
+		response, err := fakemember.ResponseOf(args[0], []byte(ts.ReadFile(file)))
+		ts.Check(err)
+		member(ts).Add(args[0], response)
+	}
+}
+
+func hang(ts *testscript.TestScript, _ bool, args []string) { member(ts).Hang(args[0]) }
+
+// calls METHOD prints the requests that came, a line of JSON each.
+func calls(ts *testscript.TestScript, _ bool, args []string) {
+	for _, call := range member(ts).Calls(args[0]) {
+		text, err := jsonform.MarshalCompact(call.Request)
+		ts.Check(err)
+		fmt.Fprintf(ts.Stdout(), "%s", text)
+		if len(text) == 0 || text[len(text)-1] != '\n' {
+			fmt.Fprintln(ts.Stdout())
+		}
+	}
+}
+
+// sameID METHOD ID FILE wants every JoinMember to have had the id that the file
+// ID has, and FILE to have it too.
+func sameID(ts *testscript.TestScript, _ bool, args []string) {
+	id := strings.TrimSpace(ts.ReadFile(args[1]))
+	for _, call := range member(ts).Calls(args[0]) {
+		if got := call.Request.(*v1.JoinMemberRequest).GetMember().GetId(); got != id {
+			ts.Fatalf("member joined as %s, its id is %s", got, id)
+		}
+	}
+	if !strings.Contains(ts.ReadFile(args[2]), id) {
+		ts.Fatalf("%s has not id %s", args[2], id)
+	}
+}
