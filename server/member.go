@@ -127,7 +127,12 @@ func (m *Member) certificates() (c certificates, err error) {
 
 // onlyMembers accepts a peer of the Raft port.
 func (m *Member) onlyMembers(state tls.ConnectionState) error {
-	peer, err := identity.FromTLS(state)
+	// The chain is verified by then on both sides: by crypto/tls where we listen,
+	// by ClientTLS's own check, which leaves no VerifiedChains, where we dial.
+	if len(state.PeerCertificates) == 0 {
+		return identity.ErrNoCertificate
+	}
+	peer, err := identity.FromCertificate(state.PeerCertificates[0])
 	if err != nil {
 		return err
 	}
