@@ -56,12 +56,12 @@ func initialisedWith(t testing.TB, l limits) *rig {
 // envelope wraps a command as a leader does.
 func (b *rig) envelope(command proto.Message) *storev1.Envelope {
 	return &storev1.Envelope{
-		Schema: 1, ClusterId: clusterID, Caller: operator, Time: timestamppb.New(b.now), Command: wrap(b.t, command),
+		Schema: 1, ClusterId: clusterID, Caller: operator, Time: timestamppb.New(b.now), Command: wrap(command),
 	}
 }
 
 // wrap puts a command into the field of Command that has its type.
-func wrap(t testing.TB, command proto.Message) *storev1.Command {
+func wrap(command proto.Message) *storev1.Command {
 	c := &storev1.Command{}
 	m := c.ProtoReflect()
 	fields := m.Descriptor().Fields()
@@ -71,8 +71,7 @@ func wrap(t testing.TB, command proto.Message) *storev1.Command {
 			return c
 		}
 	}
-	t.Fatalf("%T is no command", command)
-	return nil
+	panic(fmt.Sprintf("%T is no command", command))
 }
 
 // apply applies envelopes in one entry, a second after the one before.

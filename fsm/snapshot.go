@@ -37,7 +37,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 	write := func(r *storev1.SnapshotRecord) error {
 		var err error
 		buf = binary.AppendUvarint(buf[:0], uint64(proto.Size(r)))
-		if buf, err = (proto.MarshalOptions{UseCachedSize: true}).MarshalAppend(buf, r); err != nil {
+		if buf, err = (proto.MarshalOptions{UseCachedSize: true, Deterministic: true}).MarshalAppend(buf, r); err != nil {
 			return err
 		}
 		sum = crc32.Update(sum, castagnoli, buf)
