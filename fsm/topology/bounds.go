@@ -58,7 +58,13 @@ func checkText(s source) *Error {
 }
 
 // isSign reports whether YAML may give a meaning to a character.
-func isSign(r rune) bool { return strings.ContainsRune(",:-[]{}&*!?|>\"'#\n", r) }
+func isSign(r rune) bool {
+	switch r {
+	case ',', ':', '-', '[', ']', '{', '}', '&', '*', '!', '?', '|', '>', '"', '\'', '#', '\n':
+		return true
+	}
+	return false
+}
 
 // forbidden reports whether a character has no place in a file that people
 // read: controls, and what turns the direction of writing.

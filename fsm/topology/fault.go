@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // Error is one fault of a file, with its place and its mend.
@@ -125,27 +126,32 @@ func (s source) excerpt(at position) string {
 		rest = after
 	}
 	text, _, _ := strings.Cut(rest, "\n")
-	line := []rune(strings.ToValidUTF8(strings.TrimRight(text, "\r"), "\uFFFD"))
-	for i, r := range line {
-		if r < ' ' || forbidden(r) {
-			line[i] = ' '
-			if r != '\t' {
-				line[i] = '\uFFFD'
-			}
-		}
-	}
-	caret := min(max(at.column-1, 0), len(line))
+	text = strings.TrimSuffix(text, "\r")
+	length := utf8.RuneCountInString(text)
+	caret := min(max(at.column-1, 0), length)
+	from := max(min(caret-excerptWidth/2, length-excerptWidth), 0)
+	var line []rune
 	before, after := "", ""
-	if len(line) > excerptWidth {
-		from := min(max(caret-excerptWidth/2, 0), len(line)-excerptWidth)
-		if from > 0 {
-			before = "…"
-		}
-		if from+excerptWidth < len(line) {
+	i := 0
+	for _, r := range text { // what is no UTF-8 comes as U+FFFD
+		if i == from+excerptWidth {
 			after = "…"
+			break
 		}
-		line, caret = line[from:from+excerptWidth], caret-from
-		caret += len([]rune(before))
+		if i++; i <= from {
+			before = "…"
+			continue
+		}
+		if r == '\t' {
+			r = ' '
+		} else if forbidden(r) {
+			r = utf8.RuneError
+		}
+		line = append(line, r)
+	}
+	caret -= from
+	if before != "" {
+		caret++
 	}
 	number := fmt.Sprintf("%5d", at.line)
 	return fmt.Sprintf("%s | %s%s%s\n%s | %s^", number, before, string(line), after,
