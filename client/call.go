@@ -35,7 +35,7 @@ const (
 func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opts ...grpc.CallOption) error {
 	ctx = c.outgoing(ctx)
 	safe := repeatable(method, args)
-	faults := faultList{}
+	faults := faultList{write: !reads(method)}
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		members, err := c.round()
 		if err != nil {
@@ -44,14 +44,14 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 		for _, m := range members {
 			sent, err := c.invoke(ctx, m, method, args, reply, opts)
 			switch {
-			case ctx.Err() != nil && ended(err):
-				faults.note(m.address, errSilent)
-				return faults.error(ctx.Err())
+			case ended(err) && over(ctx) != nil:
+				faults.note(m.address, errSilent, sent)
+				return faults.error(over(ctx))
 			case status.Code(err) != codes.Unavailable:
 				c.prefer(m)
 				return err
 			}
-			faults.note(m.address, err)
+			faults.note(m.address, err, sent)
 			c.log.DebugContext(ctx, "member did not do a call", "member", m.address, "method", method, "err", err)
 			if sent && !safe && Reason(err) != NoLeader {
 				return &UnknownOutcomeError{Member: m.address, Err: err}
@@ -104,7 +104,7 @@ func (c *Client) NewStream(ctx context.Context, desc *grpc.StreamDesc, method st
 		if status.Code(err) != codes.Unavailable {
 			return nil, err
 		}
-		faults.note(m.address, err)
+		faults.note(m.address, err, false)
 		c.log.DebugContext(ctx, "member did not open a stream", "member", m.address, "method", method, "err", err)
 	}
 	return nil, faults.error(ctx.Err())
@@ -121,7 +121,8 @@ func (c *Client) outgoing(ctx context.Context) context.Context {
 // hear notes the cluster's time in a reply.
 func (c *Client) hear(header metadata.MD) {
 	for _, v := range header.Get(TimeHeader) {
-		if ms, err := strconv.ParseInt(v, 10, 64); err == nil {
+		// No time before 1970 and none that a UUIDv7 cannot hold.
+		if ms, err := strconv.ParseInt(v, 10, 64); err == nil && ms > 0 && ms < 1<<48 {
 			c.clock.tell(time.UnixMilli(ms), time.Now())
 		}
 	}
@@ -135,6 +136,15 @@ var errSilent = errors.New("did not answer in time")
 func ended(err error) bool {
 	code := status.Code(err)
 	return code == codes.Canceled || code == codes.DeadlineExceeded
+}
+
+// over is how the context ended, or is about to; nil if it goes on. The other
+// side keeps the same deadline and may notice it a moment earlier.
+func over(ctx context.Context) error {
+	if deadline, ok := ctx.Deadline(); ok && ctx.Err() == nil && time.Until(deadline) < 100*time.Millisecond {
+		return context.DeadlineExceeded
+	}
+	return ctx.Err()
 }
 
 // wait pauses for a random part of the bound: many clients that lost the same

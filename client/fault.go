@@ -32,6 +32,9 @@ type UnansweredError struct {
 	// Cause is why it was given up: the end of the context, or nil where trying
 	// again could not help.
 	Cause error
+	// Unknown: a member may have begun to make the change. errors.Is finds
+	// ErrUnknownOutcome then.
+	Unknown bool
 }
 
 // Error lists the addresses and their reasons.
@@ -52,6 +55,9 @@ func (e *UnansweredError) Error() string {
 		}
 		b.WriteString(sep + f.Address + ": " + Sentence(f.Err))
 	}
+	if e.Unknown {
+		b.WriteString("; " + ErrUnknownOutcome.Error() + ", and under the same request id it may be tried again")
+	}
 	return b.String()
 }
 
@@ -60,6 +66,9 @@ func (e *UnansweredError) Unwrap() []error {
 	var out []error
 	if e.Cause != nil {
 		out = append(out, e.Cause)
+	}
+	if e.Unknown {
+		out = append(out, ErrUnknownOutcome)
 	}
 	for _, f := range e.Faults {
 		out = append(out, f.Err)
@@ -125,9 +134,19 @@ func (e *UnknownOutcomeError) GRPCStatus() *status.Status {
 }
 
 // faultList collects the newest fault of each member.
-type faultList struct{ list []Fault }
+type faultList struct {
+	list []Fault
+	// write: the call changes something.
+	write bool
+	// maybe: a member may have begun to do it.
+	maybe bool
+}
 
-func (f *faultList) note(address string, err error) {
+// note takes a fault; sent: the request may have reached the member.
+func (f *faultList) note(address string, err error, sent bool) {
+	if f.write && sent && Reason(err) != NoLeader {
+		f.maybe = true
+	}
 	for i := range f.list {
 		if f.list[i].Address == address {
 			f.list[i].Err = err
@@ -138,7 +157,7 @@ func (f *faultList) note(address string, err error) {
 }
 
 func (f *faultList) error(cause error) error {
-	return &UnansweredError{Faults: f.list, Cause: cause}
+	return &UnansweredError{Faults: f.list, Cause: cause, Unknown: f.maybe}
 }
 
 // distrust says whether every member failed for want of trust, which trying

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/proto"
@@ -14,14 +15,17 @@ var readVerbs = []string{"Get", "List", "Plan", "Diff", "Read", "Check", "Watch"
 // member: it reads, or every write in it has a request id. What is not known to
 // be safe is not.
 func repeatable(method string, args any) bool {
-	name := method[strings.LastIndexByte(method, '/')+1:]
-	for _, v := range readVerbs {
-		if strings.HasPrefix(name, v) {
-			return true
-		}
+	if reads(method) {
+		return true
 	}
 	m, ok := args.(proto.Message)
 	return ok && hasRequestID(m.ProtoReflect())
+}
+
+// reads says whether a method changes nothing, by its name.
+func reads(method string) bool {
+	name := method[strings.LastIndexByte(method, '/')+1:]
+	return slices.ContainsFunc(readVerbs, func(v string) bool { return strings.HasPrefix(name, v) })
 }
 
 // hasRequestID looks for request_id in the message, or in each message of its
