@@ -3,6 +3,7 @@ package builtin
 import (
 	"bufio"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync/atomic"
@@ -38,7 +39,7 @@ func (ses *session) run() {
 	}()
 	in := bufio.NewReaderSize(ses.conn, longestLine)
 	if ses.mute {
-		_, _ = in.ReadByte()
+		_, _ = io.Copy(io.Discard, in)
 		return
 	}
 	switch ses.service.name {

@@ -11,7 +11,8 @@ import (
 const DefaultKillAfter = 30 * time.Second
 
 // Command says how one service is run. Each argv is run as it stands, without a
-// shell; its first word is a program's path, or is found in PATH.
+// shell; its first word is a program's path, or is found in PATH. Drain, Undrain,
+// Active and Stop find the pid of Argv's process in the environment, as ROSTER_PID.
 type Command struct {
 	// Argv runs the service in the foreground. Required.
 	Argv []string

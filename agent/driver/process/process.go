@@ -10,6 +10,11 @@ package process
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
 	"time"
 
 	"roster/agent/driver"
@@ -33,24 +38,154 @@ type Config struct {
 }
 
 // Driver runs processes.
-type Driver struct{}
+type Driver struct {
+	owner    string
+	services map[string]*service
+	// life ends with Close; the goroutines that wait for ends do too.
+	life     context.Context
+	end      context.CancelFunc
+	watchers sync.WaitGroup
+}
 
-var _ driver.Driver = (*Driver)(nil)
+var (
+	_ driver.Driver  = (*Driver)(nil)
+	_ driver.Watcher = (*Driver)(nil)
+)
 
 // New returns a driver that adopts what an earlier one over the same folder left.
-func New(cfg Config) (*Driver, error) { return &Driver{}, nil }
+// One driver at a time may have a folder.
+func New(cfg Config) (*Driver, error) {
+	life, end := context.WithCancel(context.Background())
+	d := &Driver{owner: cfg.Owner, services: make(map[string]*service), life: life, end: end}
+	var faults []error
+	for _, c := range cfg.Services {
+		s := &service{Service: c, d: d, dir: filepath.Join(cfg.Dir, c.Name), turn: make(chan struct{}, 1)}
+		for _, f := range c.Command.Faults() {
+			faults = append(faults, fmt.Errorf("process: service %s: %s: %s: %s", c.Name, f.Key, f.Message, f.Mend))
+		}
+		// Daemons under other users work in it.
+		if err := os.MkdirAll(s.dir, 0o755); err != nil { //nolint:gosec // see above
+			faults = append(faults, fmt.Errorf("process: service %s: %w", c.Name, err))
+		}
+		d.services[c.Name] = s
+	}
+	if err := errors.Join(faults...); err != nil {
+		end()
+		return nil, err
+	}
+	for _, s := range d.services {
+		s.adopt()
+	}
+	return d, nil
+}
 
-func (d *Driver) Ensure(ctx context.Context, service string) error { return nil }
+func (d *Driver) find(name string) (*service, error) {
+	if d.life.Err() != nil {
+		return nil, driver.ErrClosed
+	}
+	s := d.services[name]
+	if s == nil {
+		return nil, fmt.Errorf("process: %s: %w", name, driver.ErrUnknownService)
+	}
+	return s, nil
+}
 
-func (d *Driver) Drain(ctx context.Context, service string, bound time.Duration) error { return nil }
+// change runs do while no other change of the service is under way.
+func (d *Driver) change(ctx context.Context, verb, name string, do func(*service) error) error {
+	s, err := d.find(name)
+	if err != nil {
+		return err
+	}
+	select {
+	case s.turn <- struct{}{}:
+		defer func() { <-s.turn }()
+	case <-ctx.Done():
+		return fmt.Errorf("process: %s %s: %w", verb, name, context.Cause(ctx))
+	}
+	if s.damaged != nil {
+		return fmt.Errorf("process: %s %s: %w", verb, name, s.damaged)
+	}
+	if err := do(s); err != nil {
+		return fmt.Errorf("process: %s %s: %w", verb, name, err)
+	}
+	return nil
+}
 
-func (d *Driver) Undrain(ctx context.Context, service string) error { return nil }
+// Ensure starts the process unless it runs.
+func (d *Driver) Ensure(ctx context.Context, name string) error {
+	return d.change(ctx, "start", name, func(s *service) error {
+		r := s.current()
+		if r.alive() {
+			return s.undrain(ctx, r)
+		}
+		if err := s.freePort(r); err != nil {
+			return err
+		}
+		r, err := s.start(ctx)
+		if err != nil {
+			return err
+		}
+		s.watch(r)
+		return nil
+	})
+}
 
-func (d *Driver) Remove(ctx context.Context, service string) error { return nil }
+// Undrain runs the command that takes a drain back.
+func (d *Driver) Undrain(ctx context.Context, name string) error {
+	return d.change(ctx, "undrain", name, func(s *service) error {
+		if r := s.current(); r.alive() {
+			return s.undrain(ctx, r)
+		}
+		return nil
+	})
+}
 
-func (d *Driver) Observe(ctx context.Context, service string) (driver.Observation, error) {
-	return driver.Observation{}, nil
+// Drain runs the command that refuses new sessions, then waits.
+func (d *Driver) Drain(ctx context.Context, name string, bound time.Duration) error {
+	ends := time.Now().Add(bound)
+	err := d.change(ctx, "drain", name, func(s *service) error {
+		if r := s.current(); r.alive() {
+			return s.beginDrain(ctx, r)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := d.services[name].emptied(ctx, ends); err != nil {
+		return fmt.Errorf("process: drain %s: %w", name, err)
+	}
+	return nil
+}
+
+// Remove stops the process, and what it left behind in its session.
+func (d *Driver) Remove(ctx context.Context, name string) error {
+	return d.change(ctx, "stop", name, func(s *service) error { return s.stop(ctx) })
+}
+
+// Observe tells whether the process lives.
+func (d *Driver) Observe(ctx context.Context, name string) (driver.Observation, error) {
+	s, err := d.find(name)
+	if err != nil {
+		return driver.Observation{}, err
+	}
+	return s.observe(ctx)
+}
+
+// Ended is closed when the process has ended.
+func (d *Driver) Ended(name string) <-chan struct{} {
+	s, err := d.find(name)
+	if err != nil {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended
 }
 
 // Close lets go of every process; they run on.
-func (d *Driver) Close() error { return nil }
+func (d *Driver) Close() error {
+	d.end()
+	d.watchers.Wait()
+	return nil
+}

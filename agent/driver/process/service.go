@@ -1,0 +1,284 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"roster/agent/driver"
+)
+
+// countEvery is how often sessions are counted while a drain waits for them.
+const countEvery = 200 * time.Millisecond
+
+// service is one service and its process.
+type service struct {
+	Service
+	d   *Driver
+	dir string
+	// turn is held by whoever changes the service.
+	turn chan struct{}
+	// damaged is why the record cannot be trusted; then nothing is changed.
+	damaged error
+
+	mu sync.Mutex
+	// record of the process that runs, or ran last; never changed, only replaced.
+	record *record
+	// ended is closed when the process of record has; nil: it never ran here.
+	ended chan struct{}
+	// why says how it ended.
+	why string
+}
+
+func (s *service) current() *record {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.record
+}
+
+// adopt takes over what an earlier driver left.
+func (s *service) adopt() {
+	r, err := readRecord(s.dir)
+	switch {
+	case err != nil:
+		s.damaged = err
+	case r.alive():
+		s.watch(r)
+	case r != nil:
+		s.record, s.why = r, fmt.Sprintf("process %d ended while no agent ran", r.PID)
+	}
+}
+
+// watch makes a process the service's and notes its end.
+func (s *service) watch(r *record) {
+	ended := make(chan struct{})
+	s.mu.Lock()
+	s.record, s.ended, s.why = r, ended, ""
+	s.mu.Unlock()
+	s.d.watchers.Go(func() {
+		if awaitEnd(s.d.life, r) != nil {
+			return
+		}
+		how := reap(r.PID)
+		if how == "" {
+			how = "it ended"
+		}
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.why = fmt.Sprintf("process %d is gone: %s; its log is %s%s", r.PID, how, s.logPath(), s.lastWords())
+		close(ended)
+	})
+}
+
+// lastWords is the last line of the log.
+func (s *service) lastWords() string {
+	f, err := os.Open(s.logPath())
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = f.Close() }()
+	const tail = 1 << 10
+	if info, err := f.Stat(); err == nil && info.Size() > tail {
+		_, _ = f.Seek(-tail, io.SeekEnd)
+	}
+	text, _ := io.ReadAll(io.LimitReader(f, tail))
+	if line := lastLine(text); line != "" {
+		return ", whose last line is: " + line
+	}
+	return ""
+}
+
+// note replaces the record, on disk first.
+func (s *service) note(r *record, change func(*record)) (*record, error) {
+	next := *r
+	change(&next)
+	if err := next.write(s.dir); err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.record == r {
+		s.record = &next
+	}
+	return &next, nil
+}
+
+// beginDrain notes the drain before it begins it: whoever comes later knows that it
+// may have to be taken back.
+func (s *service) beginDrain(ctx context.Context, r *record) (err error) {
+	if r.DrainingSince.IsZero() {
+		if r, err = s.note(r, func(next *record) { next.DrainingSince = time.Now().UTC() }); err != nil {
+			return err
+		}
+	}
+	if len(s.Command.Drain) == 0 {
+		return nil
+	}
+	_, err = s.command(ctx, s.Command.Drain, r)
+	return err
+}
+
+func (s *service) undrain(ctx context.Context, r *record) error {
+	if r.DrainingSince.IsZero() {
+		return nil
+	}
+	if len(s.Command.Undrain) > 0 {
+		if _, err := s.command(ctx, s.Command.Undrain, r); err != nil {
+			return err
+		}
+	}
+	_, err := s.note(r, func(next *record) { next.DrainingSince = time.Time{} })
+	return err
+}
+
+var errTakenBack = errors.New("it was taken back")
+
+// emptied returns when no session is left, or the drain's time is over.
+func (s *service) emptied(ctx context.Context, ends time.Time) error {
+	for {
+		r := s.current()
+		switch {
+		case !r.alive():
+			return nil
+		case r.DrainingSince.IsZero():
+			return errTakenBack
+		}
+		n, err := s.sessions(ctx)
+		if err == nil && n == 0 || !time.Now().Before(ends) {
+			return nil
+		}
+		s.mu.Lock()
+		ended := s.ended
+		s.mu.Unlock()
+		timer := time.NewTimer(min(countEvery, time.Until(ends)))
+		select {
+		case <-timer.C:
+		case <-ended:
+		case <-s.d.life.Done():
+			timer.Stop()
+			return driver.ErrClosed
+		case <-ctx.Done():
+			timer.Stop()
+			return context.Cause(ctx)
+		}
+		timer.Stop()
+	}
+}
+
+// sessions counts those in progress.
+func (s *service) sessions(ctx context.Context) (uint32, error) {
+	if len(s.Command.Active) > 0 {
+		said, err := s.command(ctx, s.Command.Active, s.current())
+		if err != nil {
+			return 0, fmt.Errorf("count sessions: %w", err)
+		}
+		n, err := strconv.ParseUint(strings.TrimSpace(said), 10, 32)
+		if err != nil {
+			return 0, fmt.Errorf("count sessions: command %s must print a whole number: %w", s.Command.Active[0], err)
+		}
+		return uint32(n), nil
+	}
+	open, err := sockets(established)
+	if err != nil {
+		return 0, fmt.Errorf("count sessions: %w", err)
+	}
+	var n uint32
+	for _, c := range open {
+		if s.owns(c) {
+			n++
+		}
+	}
+	return n, nil
+}
+
+// owns says whether a socket of this host is at one of the service's endpoints.
+func (s *service) owns(c socket) bool {
+	for _, e := range s.Endpoints {
+		if c.port != e.GetPort() {
+			continue
+		}
+		// A name may be any address of this host.
+		if ip := net.ParseIP(e.GetHost()); ip == nil || c.ip.IsUnspecified() || c.ip.Equal(ip) {
+			return true
+		}
+	}
+	return false
+}
+
+// freePort makes sure that nothing listens where the service will. What a process of
+// this service left behind when it died is ended; anything else is left alone.
+func (s *service) freePort(last *record) error {
+	for tries := 0; ; tries++ {
+		all, err := sockets(listening)
+		if err != nil {
+			return fmt.Errorf("look for listeners: %w", err)
+		}
+		var inodes []string
+		var taken socket
+		for _, l := range all {
+			if s.owns(l) {
+				taken, inodes = l, append(inodes, l.inode)
+			}
+		}
+		if len(inodes) == 0 {
+			return nil
+		}
+		if tries == 5 || !s.endLeftovers(last, inodes) {
+			return fmt.Errorf("%s: %w; it is left alone. Stop it, or give the service another port",
+				net.JoinHostPort(taken.ip.String(), strconv.Itoa(int(taken.port))), driver.ErrPortTaken)
+		}
+	}
+}
+
+// endLeftovers kills processes of a dead record's session that hold one of the
+// sockets, and says whether there were any.
+func (s *service) endLeftovers(last *record, inodes []string) bool {
+	if last == nil || last.Boot != bootID() {
+		return false
+	}
+	found := false
+	for _, p := range sessionOf(last.PID) {
+		if p.start >= last.Start && holds(p.pid, inodes) && send(p.pid, p.start, unix.SIGKILL) == nil {
+			found = true
+			for range 100 {
+				if now, err := readStat(p.pid); err != nil || now.start != p.start || now.ended() {
+					break
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
+		}
+	}
+	return found
+}
+
+func (s *service) observe(ctx context.Context) (driver.Observation, error) {
+	if s.damaged != nil {
+		return driver.Observation{Detail: s.damaged.Error()}, s.damaged
+	}
+	s.mu.Lock()
+	r, why := s.record, s.why
+	s.mu.Unlock()
+	if !r.alive() {
+		return driver.Observation{Detail: why}, nil
+	}
+	o := driver.Observation{Running: true, PID: int64(r.PID), Draining: !r.DrainingSince.IsZero(), DrainingSince: r.DrainingSince}
+	n, err := s.sessions(ctx)
+	if err != nil {
+		o.Detail = err.Error()
+	}
+	o.Sessions = n
+	if !slices.Equal(r.Argv, s.Command.Argv) {
+		o.Detail = "it runs with the command of an earlier config until it is started anew"
+	}
+	return o, nil
+}

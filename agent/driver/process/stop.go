@@ -1,0 +1,99 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// stop ends the process and waits until it and what else is in its session are gone.
+// What outlasts KillAfter is killed.
+func (s *service) stop(ctx context.Context) error {
+	r := s.current()
+	if r == nil {
+		return nil
+	}
+	if r.alive() {
+		if err := s.end(ctx, r); err != nil {
+			return err
+		}
+	}
+	if err := forget(s.dir); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.record, s.why = nil, ""
+	return nil
+}
+
+func (s *service) end(ctx context.Context, r *record) error {
+	patience, cancel := context.WithTimeout(ctx, s.Command.killAfter())
+	defer cancel()
+	asked := s.ask(patience, r)
+	if asked != nil && errors.Is(asked, os.ErrProcessDone) {
+		asked = nil
+	}
+	// A stop command that failed is no reason to wait for what it should have done.
+	if asked == nil {
+		if err := s.gone(patience, r); err == nil {
+			return nil
+		}
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	// The session's id is its leader's pid. While the leader lives, and for as long
+	// as any process of the session does, that number is not used again.
+	left := sessionOf(r.PID)
+	if err := send(r.PID, r.Start, unix.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	for _, p := range left {
+		if p.pid != r.PID && p.start >= r.Start {
+			_ = send(p.pid, p.start, unix.SIGKILL)
+		}
+	}
+	last, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if err := s.gone(last, r); err != nil {
+		return fmt.Errorf("process %d does not end, killed though it was: %w", r.PID, err)
+	}
+	return nil
+}
+
+// ask lets the process end by itself.
+func (s *service) ask(ctx context.Context, r *record) error {
+	if len(s.Command.Stop) > 0 {
+		_, err := s.command(ctx, s.Command.Stop, r)
+		return err
+	}
+	return send(r.PID, r.Start, s.Command.signal())
+}
+
+// gone returns when the process has ended and its session is empty.
+func (s *service) gone(ctx context.Context, r *record) error {
+	if err := awaitEnd(ctx, r); err != nil {
+		return err
+	}
+	for {
+		left := 0
+		for _, p := range sessionOf(r.PID) {
+			if p.start >= r.Start {
+				left++
+			}
+		}
+		if left == 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
+}
