@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -37,7 +38,7 @@ belongs on no member and no node.`,
 	}
 	cmd.Flags().StringVar(&cluster, "cluster", "", "the cluster's `name`")
 	cmd.Flags().StringVar(&dir, "dir", "certs", "`folder` for the authority")
-	cmd.Flags().DurationVar(&validity, "validity", identity.AuthorityValidity, "how `long` it holds")
+	cmd.Flags().DurationVar(&validity, "validity", 0, "how long it holds, a `time` as 8760h (default ten years)")
 	must(cmd.MarkFlagDirname("dir"))
 	cmd.RunE = func(*cobra.Command, []string) error {
 		if cluster == "" {
@@ -69,7 +70,7 @@ func newCertsIssue(sh *shell, role identity.Role, argument, whose, short string)
 	}
 	cmd.Flags().StringVar(&dir, "dir", "certs", "`folder` of the authority")
 	cmd.Flags().StringVar(&out, "out", "", "`folder` to write to (default: the authority's)")
-	cmd.Flags().DurationVar(&with.Validity, "validity", identity.CertificateValidity, "how `long` it holds, never longer than the authority")
+	cmd.Flags().DurationVar(&with.Validity, "validity", 0, "how long it holds, a `time` as 720h (default one year); never longer than the authority")
 	cmd.Flags().StringSliceVar(&with.Hosts, "host", nil, "a `name` or address for other programs' TLS; Roster itself does not look at them")
 	must(cmd.MarkFlagDirname("dir"))
 	must(cmd.MarkFlagDirname("out"))
@@ -84,6 +85,9 @@ func newCertsIssue(sh *shell, role identity.Role, argument, whose, short string)
 		issued, err := authority.Issue(role, args[0], with)
 		if err != nil {
 			return fmt.Errorf("make the certificate of %s: %w", whose, err)
+		}
+		if err := os.MkdirAll(out, 0o700); err != nil {
+			return fmt.Errorf("make folder for the certificate: %w", err)
 		}
 		base := filepath.Join(out, string(role)+"-"+args[0])
 		if err := issued.Save(base+".pem", base+"-key.pem"); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os/exec"
@@ -101,15 +102,14 @@ func refuse(ts *testscript.TestScript, _ bool, args []string) {
 
 func hang(ts *testscript.TestScript, _ bool, args []string) { member(ts).Hang(args[0]) }
 
-// calls METHOD prints the requests that came, a line of JSON each.
+// calls METHOD prints how many requests came, then each as a line of JSON.
 func calls(ts *testscript.TestScript, _ bool, args []string) {
-	for _, call := range member(ts).Calls(args[0]) {
+	all := member(ts).Calls(args[0])
+	fmt.Fprintf(ts.Stdout(), "%d calls\n", len(all))
+	for _, call := range all {
 		text, err := jsonform.MarshalCompact(call.Request)
 		ts.Check(err)
-		fmt.Fprintf(ts.Stdout(), "%s", text)
-		if len(text) == 0 || text[len(text)-1] != '\n' {
-			fmt.Fprintln(ts.Stdout())
-		}
+		fmt.Fprintf(ts.Stdout(), "%s\n", bytes.TrimSpace(text))
 	}
 }
 

@@ -74,10 +74,11 @@ func Code(err error) int {
 	}
 }
 
-// unreachable says whether no address had a member that took the call.
+// unreachable says whether no address had a member that took the call: one
+// that took it and stayed silent is another fault.
 func unreachable(err *client.UnansweredError) bool {
 	for _, fault := range err.Faults {
-		if status.Code(fault.Err) == codes.DeadlineExceeded || errors.Is(fault.Err, context.DeadlineExceeded) {
+		if status.Code(fault.Err) != codes.Unavailable {
 			return false
 		}
 	}

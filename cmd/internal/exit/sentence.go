@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"regexp"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -20,7 +21,12 @@ func Sentence(err error) string {
 	if errors.Is(err, context.Canceled) || status.Code(err) == codes.Canceled {
 		return "stopped"
 	}
-	return wrapping.ReplaceAllString(client.Sentence(err), "")
+	text := wrapping.ReplaceAllString(client.Sentence(err), "")
+	// What gRPC says of a deadline depends on which side noticed it first.
+	if status.Code(err) == codes.DeadlineExceeded && (strings.Contains(text, "RST_STREAM") || strings.Contains(text, "context deadline exceeded")) {
+		return "the deadline passed before a member answered"
+	}
+	return text
 }
 
 // wrapping is what gRPC puts before a message where an error was wrapped.

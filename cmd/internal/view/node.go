@@ -18,7 +18,7 @@ func Nodes(w io.Writer, look Look, nodes []*v1.Node) error {
 		_, err := io.WriteString(w, "No node has registered yet.\n")
 		return err
 	}
-	t := look.table("NODE", "REGION", "ZONE", "STATE", "SINCE", "CAPACITY", ">GENERATION", "SERVICES")
+	t := look.table("NODE", "REGION", "ZONE", "STATE", "SINCE", ">CAPACITY", ">GENERATION", "SERVICES")
 	for _, node := range nodes {
 		t.Row(node.GetId(), word.Or(node.GetRegion()), word.Or(node.GetZone()),
 			nodeState(look, node.GetState(), node.GetSettings().GetCordoned()), word.Time(node.GetStateSince()),
