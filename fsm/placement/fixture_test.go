@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -93,8 +94,9 @@ func settle(nodes []*v1.Node, top *v1.Topology, target *Target) []*v1.Node {
 	var after []*v1.Node
 	for _, n := range nodes {
 		n = proto.CloneOf(n)
+		set := startable(n, wanted[n.Id])
 		n.Assignments = nil
-		for service, pool := range wanted[n.Id] {
+		for service, pool := range set {
 			n.Assignments = append(n.Assignments, &v1.Assignment{
 				Service: service, Node: n.Id, Pool: pool, Wanted: v1.Wanted_WANTED_SERVING,
 			})
@@ -103,6 +105,19 @@ func settle(nodes []*v1.Node, top *v1.Topology, target *Target) []*v1.Node {
 		after = append(after, n)
 	}
 	return after
+}
+
+// startable is what a node comes to serve of what is wanted: nothing is started
+// where it is cordoned or not up.
+func startable(n *v1.Node, wanted map[string]string) map[string]string {
+	set := map[string]string{}
+	for service, pool := range wanted {
+		if n.State == v1.NodeState_NODE_STATE_UP && !n.Settings.Cordoned ||
+			slices.ContainsFunc(n.Assignments, func(a *v1.Assignment) bool { return a.Service == service }) {
+			set[service] = pool
+		}
+	}
+	return set
 }
 
 // seats writes a target as "pool: node-1 node-2; …".

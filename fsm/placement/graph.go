@@ -33,7 +33,7 @@ func newGraph(p *problem) *graph {
 	samples := p.locate()
 	g := &graph{
 		p: p, at: make([]int, len(p.nodes)), seats: make([]int, len(p.pools)),
-		places: max(1, len(samples)), costs: make([][]cost, len(p.nodes)),
+		places: len(samples), costs: make([][]cost, len(p.nodes)),
 	}
 	flat := make([]cost, len(p.nodes)*len(p.pools))
 	for i := range p.nodes {

@@ -14,6 +14,9 @@ const unseated = -1
 // else it begins from nothing. As no two choices cost the same, the result does
 // not depend on where it began.
 func (p *problem) members(got []int) []int {
+	if len(p.nodes) == 0 {
+		return nil
+	}
 	g := newGraph(p)
 	for i := range p.nodes {
 		for k, holds := range p.nodes[i].holds {

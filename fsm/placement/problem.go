@@ -164,11 +164,15 @@ func (p *problem) addNodes(nodes []*v1.Node, services, pools map[string]int) err
 		}
 		for _, a := range msg.GetAssignments() {
 			serving := a.GetWanted() == v1.Wanted_WANTED_SERVING
-			if number, named := services[a.GetService()]; named {
-				n.serves[number], n.drains[number] = serving, !serving
+			service, named := services[a.GetService()]
+			if !named {
+				continue
 			}
-			if number, there := pools[a.GetPool()]; there && serving {
-				n.holds[number] = true
+			n.serves[service], n.drains[service] = serving, !serving
+			// A service that its pool no longer has holds no seat: it goes away
+			// during the rollout, and the seat would with it.
+			if k, there := pools[a.GetPool()]; there && serving && slices.Contains(p.pools[k].services, service) {
+				n.holds[k] = true
 			}
 		}
 		n.barrier = barriers[i*len(pools) : (i+1)*len(pools)]
@@ -205,7 +209,7 @@ func (p *poolFacts) admit(n *nodeFacts, number int) barrier {
 		if !n.can[s] {
 			return unable
 		}
-		missing = missing || !n.serves[s]
+		missing = missing || !n.serves[s] && !n.drains[s]
 	}
 	for _, r := range p.requires {
 		if !matches(n.Node, r.labels) {

@@ -14,14 +14,20 @@ type sizing struct {
 	awards []int // pools, one per seat of a weight
 }
 
-// byUrgency orders pools: higher priority first, then fixed before weights
-// before the rest, then as in the file.
+// byUrgency orders pools: those that take what no other pool took last; higher
+// priority first, then fixed before weights, then as in the file.
 func (p *problem) byUrgency() []int {
 	order := make([]int, len(p.pools))
 	for i := range order {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
+		if x, y := p.pools[a].GetAll(), p.pools[b].GetAll(); x != y {
+			if y {
+				return -1
+			}
+			return 1
+		}
 		if c := cmp.Compare(p.pools[b].GetPriority(), p.pools[a].GetPriority()); c != 0 {
 			return c
 		}

@@ -1,0 +1,57 @@
+package placement
+
+import (
+	"fmt"
+	"testing"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// manyNodes are n nodes in three regions of three zones each.
+func manyNodes(n int) []*v1.Node {
+	var nodes []*v1.Node
+	for i := range n {
+		region := string(rune('a' + i%3))
+		nodes = append(nodes, newNode(fmt.Sprintf("node-%d", i+1), region, fmt.Sprintf("%s%d", region, i/3%3)))
+	}
+	return nodes
+}
+
+func manyPools(keys ...string) *v1.Topology {
+	top := topologyOf(weight("imap", 4, "imap"), weight("web", 2, "jmap", "webdav"), weight("in", 2, "smtp-inbound"), weight("out", 2, "smtp-outbound"))
+	for _, p := range top.Pools {
+		p.Spread = keys
+	}
+	return top
+}
+
+func BenchmarkPlace(b *testing.B) {
+	for _, n := range []int{10, 1000, 10000} {
+		for _, kind := range []string{"plain", "spread"} {
+			top := manyPools()
+			if kind == "spread" {
+				top = manyPools("region", "zone")
+			}
+			fresh := manyNodes(n)
+			target := place(b, top, fresh)
+			settled := settle(fresh, top, target)
+			lossy := settle(fresh, top, target)
+			for i := range n / 10 {
+				lossy[i*7%n].State = v1.NodeState_NODE_STATE_DOWN
+			}
+			other := topologyOf(count("all", uint32(n/2), five...), count("imap", uint32(n/2), "imap"))
+			for name, view := range map[string]View{
+				"first": {top, fresh}, "again": {top, settled}, "tenth-down": {top, lossy}, "transition": {other, settled},
+			} {
+				b.Run(fmt.Sprintf("%d/%s/%s", n, kind, name), func(b *testing.B) {
+					b.ReportAllocs()
+					for b.Loop() {
+						if _, err := Place(view); err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		}
+	}
+}
