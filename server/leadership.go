@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -78,10 +79,13 @@ func (m *Member) relayTo(ctx context.Context, leader string, changed <-chan stru
 // has none.
 func (m *Member) introduce(ctx context.Context) error {
 	for ctx.Err() == nil {
+		every := time.Second
 		if err := m.introduceOnce(ctx); err != nil && ctx.Err() == nil {
 			m.log.Debug("not introduced yet", "error", err)
+		} else if !slices.Contains(m.raft.Voters(), m.identity.ID) {
+			every = 100 * time.Millisecond
 		}
-		pause(ctx, time.Second)
+		pause(ctx, every)
 	}
 	return nil
 }
@@ -104,10 +108,8 @@ func (m *Member) introduceOnce(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, id := range m.raft.Voters() {
-		if id == m.identity.ID {
-			return nil
-		}
+	if slices.Contains(m.raft.Voters(), m.identity.ID) {
+		return nil
 	}
 	leader, ok := m.raft.Leader()
 	if !ok || state.Member(leader) == nil {

@@ -1,0 +1,226 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"roster/client"
+	"roster/client/identity"
+	v1 "roster/proto/roster/v1"
+	"roster/server/raftnode"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// group is a control plane of real members: real ports, disks and elections.
+type group struct {
+	t       *testing.T
+	members []*running
+	// files are the members' certificates; nil: plain.
+	files func(name string) identity.Files
+}
+
+type running struct {
+	name, dir, address, raft string
+	member                   *Member
+	stop                     context.CancelFunc
+	done                     chan error
+}
+
+const testCluster = "test"
+
+// startGroup starts n members, all with a vote.
+func startGroup(t *testing.T, n int, files func(string) identity.Files) *group {
+	t.Helper()
+	dir := t.TempDir() // first, so that it is removed after the members ended
+	g := &group{t: t, files: files}
+	t.Cleanup(g.stop)
+	for i := range n {
+		name := fmt.Sprintf("m%d", i+1)
+		r := &running{name: name, dir: filepath.Join(dir, name), address: freeAddress(t), raft: freeAddress(t)}
+		g.members = append(g.members, r)
+		if i == 0 {
+			if _, err := raftnode.Init(r.dir, raftnode.InitOptions{
+				ClusterName: testCluster, MemberName: name, RaftAddress: r.raft, Address: r.address,
+				Profile: v1.TimingProfile_TIMING_PROFILE_RELAXED,
+			}); err != nil {
+				t.Fatal(err)
+			}
+			g.start(r)
+			continue
+		}
+		g.join(r)
+	}
+	return g
+}
+
+func (g *group) join(r *running) {
+	g.t.Helper()
+	api := g.client("m1", g.members[0].address)
+	id := raftnode.NewMemberID()
+	answer, err := v1.NewClusterServiceClient(api).JoinMember(g.within(), &v1.JoinMemberRequest{
+		RequestId: api.RequestID(), Member: &v1.Member{Id: id, Name: r.name, RaftAddress: r.raft, Address: r.address, MaxSchema: 1},
+	})
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	c := answer.GetCluster()
+	if err := raftnode.PrepareJoin(r.dir, raftnode.Identity{
+		ID: id, Name: r.name, ClusterID: c.GetId(), ClusterName: c.GetName(), RaftAddress: r.raft, Address: r.address, Profile: c.GetProfile(),
+	}); err != nil {
+		g.t.Fatal(err)
+	}
+	g.start(r)
+	g.until("a vote for "+r.name, func() bool {
+		list, err := v1.NewClusterServiceClient(api).ListMembers(g.within(), &v1.ListMembersRequest{})
+		if err != nil {
+			return false
+		}
+		for _, m := range list.GetMembers() {
+			if m.GetId() == id && m.GetVoter() {
+				return true
+			}
+		}
+		return false
+	})
+}
+
+func (g *group) start(r *running) {
+	g.t.Helper()
+	cfg := Config{Dir: r.dir, Heartbeat: 200 * time.Millisecond, Version: "test"}
+	if g.files != nil {
+		cfg.TLS = g.files(r.name)
+	}
+	m, err := New(cfg)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.member, r.stop, r.done = m, cancel, make(chan error, 1)
+	go func() { r.done <- m.Run(ctx) }()
+}
+
+// end stops a member as an operator would.
+func (g *group) end(r *running) {
+	if r.member == nil {
+		return
+	}
+	r.stop()
+	if err := <-r.done; err != nil {
+		g.t.Errorf("member %s ended with: %v", r.name, err)
+	}
+	r.member = nil
+}
+
+// kill ends a member without goodbye.
+func (g *group) kill(r *running) {
+	r.member.Abandon()
+	g.end(r)
+}
+
+func (g *group) stop() {
+	for _, r := range g.members {
+		g.end(r)
+	}
+}
+
+// leader waits until all running members agree on who leads.
+func (g *group) leader() *running {
+	g.t.Helper()
+	var leader *running
+	g.until("a leader that all know", func() bool {
+		leader = nil
+		for _, r := range g.members {
+			if r.member == nil {
+				continue
+			}
+			id, ok := r.member.Leader()
+			if !ok || leader != nil && leader.member.ID() != id {
+				return false
+			}
+			for _, c := range g.members {
+				if c.member != nil && c.member.ID() == id {
+					leader = c
+				}
+			}
+			if leader == nil {
+				return false
+			}
+		}
+		return leader != nil
+	})
+	return leader
+}
+
+func (g *group) follower() *running {
+	leader := g.leader()
+	for _, r := range g.members {
+		if r != leader && r.member != nil {
+			return r
+		}
+	}
+	g.t.Fatal("no follower runs")
+	return nil
+}
+
+// client speaks to some members, as a user, or with the certificate of name.
+func (g *group) client(name string, addresses ...string) *client.Client {
+	g.t.Helper()
+	cfg := client.Config{Members: addresses}
+	if g.files != nil {
+		tls, err := identity.ClientTLS(g.files(name), testCluster)
+		if err != nil {
+			g.t.Fatal(err)
+		}
+		cfg.TLS = tls
+	}
+	c, err := client.New(cfg)
+	if err != nil {
+		g.t.Fatal(err)
+	}
+	g.t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func (g *group) addresses() (all []string) {
+	for _, r := range g.members {
+		all = append(all, r.address)
+	}
+	return all
+}
+
+func (g *group) within() context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	g.t.Cleanup(cancel)
+	return ctx
+}
+
+func (g *group) until(what string, ok func() bool) {
+	g.t.Helper()
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(60 * time.Second)
+	for !ok() {
+		select {
+		case <-deadline:
+			g.t.Fatalf("waited a minute in vain for %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
