@@ -117,9 +117,11 @@ func TestWhenNobodyAnswersTheErrorNamesEachMemberAndWhy(t *testing.T) {
 	for name, tt := range map[string]struct {
 		members []string
 		want    []string
+		exit    int
+		code    codes.Code
 	}{
-		"refused": {[]string{one, two}, []string{one + ": ", two + ": ", "connection refused"}},
-		"silent":  {[]string{silent.address}, []string{silent.address + ": did not answer in time"}},
+		"refused": {[]string{one, two}, []string{one + ": ", two + ": ", "connection refused"}, client.ExitError, codes.Unavailable},
+		"silent":  {[]string{silent.address}, []string{silent.address + ": did not answer in time"}, client.ExitDeadline, codes.DeadlineExceeded},
 	} {
 		c := newClient(t, client.Config{Members: tt.members})
 		err := cordon(within(t, 300*time.Millisecond), c, c.RequestID())
@@ -131,7 +133,7 @@ func TestWhenNobodyAnswersTheErrorNamesEachMemberAndWhy(t *testing.T) {
 		if strings.Contains(err.Error(), "rpc error") || strings.Contains(err.Error(), "desc =") {
 			t.Errorf("%s: not for people: %v", name, err)
 		}
-		if client.ExitCode(err) != client.ExitDeadline || !errors.Is(err, context.DeadlineExceeded) || status.Code(err) != codes.DeadlineExceeded {
+		if client.ExitCode(err) != tt.exit || !errors.Is(err, context.DeadlineExceeded) || status.Code(err) != tt.code {
 			t.Errorf("%s: exit %d, code %s", name, client.ExitCode(err), status.Code(err))
 		}
 	}

@@ -76,8 +76,9 @@ func (e *UnansweredError) Unwrap() []error {
 	return out
 }
 
-// GRPCStatus is UNAVAILABLE with the reason NO_LEADER where a member said so,
-// else the end of the context, else UNAUTHENTICATED: trust was missing.
+// GRPCStatus is UNAVAILABLE, with the reason NO_LEADER where a member said so;
+// UNAUTHENTICATED where trust was missing everywhere; DEADLINE_EXCEEDED where a
+// member that could be reached stayed silent.
 func (e *UnansweredError) GRPCStatus() *status.Status {
 	switch {
 	case e.noLeader() != nil:
@@ -86,23 +87,24 @@ func (e *UnansweredError) GRPCStatus() *status.Status {
 			return with
 		}
 		return s
-	case errors.Is(e.Cause, context.DeadlineExceeded):
-		return status.New(codes.DeadlineExceeded, e.Error())
+	case e.all(distrustful):
+		return status.New(codes.Unauthenticated, e.Error())
 	case errors.Is(e.Cause, context.Canceled):
 		return status.New(codes.Canceled, e.Error())
-	case e.distrusted():
-		return status.New(codes.Unauthenticated, e.Error())
+	case errors.Is(e.Cause, context.DeadlineExceeded) && !e.Unreachable():
+		return status.New(codes.DeadlineExceeded, e.Error())
 	}
 	return status.New(codes.Unavailable, e.Error())
 }
 
-func (e *UnansweredError) distrusted() bool {
-	for _, f := range e.Faults {
-		if !distrustful(f.Err) {
-			return false
-		}
-	}
-	return len(e.Faults) > 0
+// Unreachable says whether no address had a member that took the call. The
+// deadline then ended the trying, but it is not what is wrong.
+func (e *UnansweredError) Unreachable() bool {
+	return e.all(func(err error) bool { return status.Code(err) == codes.Unavailable })
+}
+
+func (e *UnansweredError) all(is func(error) bool) bool {
+	return len(e.Faults) > 0 && !slices.ContainsFunc(e.Faults, func(f Fault) bool { return !is(f.Err) })
 }
 
 func (e *UnansweredError) noLeader() error {

@@ -41,11 +41,14 @@ func Reason(err error) string {
 
 // ExitCode is the exit code that an error calls for.
 func ExitCode(err error) int {
+	var unanswered *UnansweredError
 	switch {
 	case err == nil:
 		return ExitOK
 	case status.Code(err) == codes.Unavailable && Reason(err) == NoLeader:
 		return ExitNoLeader
+	case errors.As(err, &unanswered) && unanswered.Unreachable():
+		return ExitError
 	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
 		return ExitDeadline
 	}
