@@ -49,7 +49,7 @@ func Render(frame Frame, size Size, p paint.Paint) []string {
 		lines = append(lines, rule(look, "events"))
 		newest := frame.Events[max(0, len(frame.Events)-min(left-1, mostEvents)):]
 		for _, event := range newest {
-			lines = append(lines, " "+p.Dim(word.Clock(event.GetTime()))+"  "+view.EventKind(look, event)+" "+view.EventText(event))
+			lines = append(lines, eventLine(look, event))
 		}
 	}
 	lines = append(lines, notes...)
@@ -58,6 +58,16 @@ func Render(frame Frame, size Size, p paint.Paint) []string {
 		lines[i] = table.Cut(line, size.Columns)
 	}
 	return lines
+}
+
+// eventLine is an event in a line; where it is narrow the sentence matters more
+// than the kind.
+func eventLine(look view.Look, event *v1.Event) string {
+	line := " " + look.Paint.Dim(word.Clock(event.GetTime())) + " "
+	if look.Width < 110 {
+		return line + look.EventStyle(event)("▪") + " " + view.EventText(event)
+	}
+	return line + " " + view.EventKind(look, event) + " " + view.EventText(event)
 }
 
 // mostEvents is how many events are drawn where there is room for more.

@@ -85,20 +85,28 @@ func Events(w io.Writer, look Look, events []*v1.Event) error {
 
 // Event is one event in a line.
 func Event(look Look, event *v1.Event) string {
-	return fmt.Sprintf("%s  %s  %s", look.Paint.Dim(fmt.Sprintf("%d", event.GetIndex())+"  "+word.Time(event.GetTime())),
+	return fmt.Sprintf("%s  %s  %s", look.Paint.Dim(fmt.Sprintf("%-6d", event.GetIndex())+"  "+word.Time(event.GetTime())),
 		EventKind(look, event), EventText(event))
 }
 
 // EventKind is the kind of an event in its colour.
 func EventKind(look Look, event *v1.Event) string {
-	kind := fmt.Sprintf("%-18s", event.GetKind())
+	return look.EventStyle(event)(fmt.Sprintf("%-19s", event.GetKind()))
+}
+
+// EventStyle is the colour of an event.
+func (l Look) EventStyle(event *v1.Event) func(string) string {
+	kind := event.GetKind()
 	switch {
-	case strings.HasSuffix(event.GetKind(), ".down"), strings.Contains(event.GetKind(), "fail"):
-		return look.Paint.Bad(kind)
-	case strings.HasSuffix(event.GetKind(), ".suspect"), strings.Contains(event.GetKind(), "refused"):
-		return look.Paint.Warn(kind)
+	case strings.HasSuffix(kind, ".down"), strings.Contains(kind, "fail"), strings.Contains(kind, "broken"):
+		return l.Paint.Bad
+	case strings.HasSuffix(kind, ".suspect"), strings.HasSuffix(kind, ".not_ready"), strings.Contains(kind, "refused"),
+		strings.HasSuffix(kind, ".drain"), strings.HasSuffix(kind, ".stop"):
+		return l.Paint.Warn
+	case strings.HasSuffix(kind, ".ready"), strings.HasSuffix(kind, ".up"):
+		return l.Paint.Good
 	default:
-		return look.Paint.Note(kind)
+		return l.Paint.Note
 	}
 }
 
