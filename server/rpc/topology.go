@@ -67,12 +67,9 @@ func parse(state *fsm.State, fileName string, source []byte) (*v1.Topology, erro
 	if fileName == "" {
 		fileName = "topology"
 	}
-	parsed, err := topology.Parse(fileName, source)
+	parsed, err := topology.ParseFor(fileName, source, state.Cluster().GetName())
 	if err != nil {
 		return nil, problem.New(codes.InvalidArgument, problem.BadTopology, "%s", err.Error())
-	}
-	if err := topology.CheckCluster(parsed, state.Cluster().GetName()); err != nil {
-		return nil, problem.New(codes.InvalidArgument, problem.WrongCluster, "%s: %s", fileName, err.Error())
 	}
 	return parsed, nil
 }
