@@ -23,8 +23,26 @@ func appendUint(b []byte, n uint64) []byte { return binary.BigEndian.AppendUint6
 
 func appendText(b []byte, s string) []byte { return append(appendUint(b, uint64(len(s))), s...) }
 
-func appendCanonical(b []byte, m protoreflect.Message) []byte {
+func appendCanonical(b []byte, m protoreflect.Message) []byte { return canon{}.append(b, m) }
+
+// canon encodes canonically. A terse one leaves out what Apply says to people:
+// sentences may be improved without members of two builds disagreeing.
+type canon struct{ terse bool }
+
+// sentences are the fields that Apply words itself.
+var sentences = map[protoreflect.FullName]bool{
+	"roster.v1.Event.message":             true,
+	"roster.v1.Event.reason":              true,
+	"roster.v1.ServiceReport.detail":      true,
+	"roster.store.v1.Refusal.message":     true,
+	"roster.store.v1.PartRefusal.message": true,
+}
+
+func (c canon) append(b []byte, m protoreflect.Message) []byte {
 	for _, field := range fieldsByNumber(m.Descriptor()) {
+		if c.terse && sentences[field.FullName()] {
+			continue
+		}
 		if !m.Has(field) {
 			continue
 		}
@@ -32,27 +50,27 @@ func appendCanonical(b []byte, m protoreflect.Message) []byte {
 		value := m.Get(field)
 		switch {
 		case field.IsMap():
-			b = appendMap(b, field, value.Map())
+			b = c.appendMap(b, field, value.Map())
 		case field.IsList():
 			list := value.List()
 			b = appendUint(b, uint64(list.Len()))
 			for i := range list.Len() {
-				b = appendValue(b, field.Kind(), list.Get(i))
+				b = c.appendValue(b, field.Kind(), list.Get(i))
 			}
 		default:
-			b = appendValue(b, field.Kind(), value)
+			b = c.appendValue(b, field.Kind(), value)
 		}
 	}
 	return appendUint(b, 0)
 }
 
-func appendMap(b []byte, field protoreflect.FieldDescriptor, m protoreflect.Map) []byte {
+func (c canon) appendMap(b []byte, field protoreflect.FieldDescriptor, m protoreflect.Map) []byte {
 	type entry struct{ key, value []byte }
 	entries := make([]entry, 0, m.Len())
 	m.Range(func(k protoreflect.MapKey, v protoreflect.Value) bool {
 		entries = append(entries, entry{
-			key:   appendValue(nil, field.MapKey().Kind(), k.Value()),
-			value: appendValue(nil, field.MapValue().Kind(), v),
+			key:   c.appendValue(nil, field.MapKey().Kind(), k.Value()),
+			value: c.appendValue(nil, field.MapValue().Kind(), v),
 		})
 		return true
 	})
@@ -64,7 +82,7 @@ func appendMap(b []byte, field protoreflect.FieldDescriptor, m protoreflect.Map)
 	return b
 }
 
-func appendValue(b []byte, kind protoreflect.Kind, v protoreflect.Value) []byte {
+func (c canon) appendValue(b []byte, kind protoreflect.Kind, v protoreflect.Value) []byte {
 	switch kind {
 	case protoreflect.BoolKind:
 		if v.Bool() {
@@ -78,7 +96,7 @@ func appendValue(b []byte, kind protoreflect.Kind, v protoreflect.Value) []byte 
 	case protoreflect.BytesKind:
 		return append(appendUint(b, uint64(len(v.Bytes()))), v.Bytes()...)
 	case protoreflect.MessageKind, protoreflect.GroupKind:
-		return appendCanonical(b, v.Message())
+		return c.append(b, v.Message())
 	case protoreflect.FloatKind, protoreflect.DoubleKind:
 		return appendUint(b, math.Float64bits(v.Float()))
 	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind, protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
@@ -109,14 +127,14 @@ func digestCommand(c *storev1.Command) []byte {
 	return sum[:]
 }
 
-// Hash is over everything that the state holds. Members at the same index and
-// of the same schema have the same.
+// Hash is over everything that the state holds but the wording of sentences.
+// Members at the same index and of the same schema have the same.
 func (s *State) Hash() []byte {
 	h := sha256.New()
 	var buf []byte
 	// The records of a snapshot are the state; see walk.
 	_ = s.walk(func(r *storev1.SnapshotRecord) error {
-		buf = appendCanonical(buf[:0], r.ProtoReflect())
+		buf = canon{terse: true}.append(buf[:0], r.ProtoReflect())
 		_, err := h.Write(buf)
 		return err
 	})

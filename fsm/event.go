@@ -32,14 +32,16 @@ const (
 	EventMemberRemoved      = "member.removed"
 )
 
-// eventOverhead stands for what an event costs beside its words.
-const eventOverhead = 128
+// eventOverhead stands for what an event costs beside its names: its sentences
+// too, whose length must not decide what is kept, since wording may differ from
+// build to build.
+const eventOverhead = 512
 
-// eventSize is the part of eventBytes that an event takes: our own count, since
-// it decides what is kept and must be the same in every build.
+// eventSize is the part of eventBytes that an event takes: our own count, the
+// same in every build.
 func eventSize(e *v1.Event) int {
 	return eventOverhead + len(e.GetKind()) + len(e.GetActor()) + len(e.GetRequestId()) + len(e.GetNode()) + len(e.GetService()) +
-		len(e.GetPool()) + len(e.GetMember()) + len(e.GetMessage()) + len(e.GetReason())
+		len(e.GetPool()) + len(e.GetMember())
 }
 
 // emit records an event of the command at hand. The caller fills in what it is

@@ -73,7 +73,7 @@ func TestPagesOfEventsNeverCutAnEntry(t *testing.T) {
 func TestOldEventsAreDroppedAndSaidToBe(t *testing.T) {
 	for name, change := range map[string]func(*limits){
 		"by number": func(l *limits) { l.events = 10 },
-		"by size":   func(l *limits) { l.eventBytes = 10 * (eventOverhead + 100) },
+		"by size":   func(l *limits) { l.eventBytes = 10 * (eventOverhead + 40) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := standardLimits
@@ -85,7 +85,7 @@ func TestOldEventsAreDroppedAndSaidToBe(t *testing.T) {
 			}
 			s := b.m.State()
 			kept, oldest, err := s.Events(0, 0)
-			if err != nil || len(kept) == 0 || len(kept) > 12 || oldest != kept[0].GetIndex() || kept[len(kept)-1].GetIndex() != b.index {
+			if err != nil || len(kept) == 0 || len(kept) > 11 || oldest != kept[0].GetIndex() || kept[len(kept)-1].GetIndex() != b.index {
 				t.Fatalf("%d kept, oldest %d, %v", len(kept), oldest, err)
 			}
 			if _, again, err := s.Events(oldest-2, 0); !errors.Is(err, ErrCompacted) || again != oldest {

@@ -17,7 +17,7 @@ import (
 )
 
 // tight limits make everything overflow in a short run.
-var tight = limits{events: 40, eventBytes: 6000, revisions: 3, requests: 6, nodes: 5, members: 3}
+var tight = limits{events: 40, eventBytes: 20_000, revisions: 3, requests: 6, nodes: 5, members: 3}
 
 // stranger makes commands, sensible ones and others, against a state.
 type stranger struct {
