@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -34,6 +35,8 @@ func TestVerbs(t *testing.T) {
 			member := fakemember.Start(env.T().(testing.TB))
 			env.Values[memberKey{}] = member
 			env.Setenv("MEMBER", member.Address)
+			// The same member by another address.
+			env.Setenv("ALIAS", strings.Replace(member.Address, "127.0.0.1", "localhost", 1))
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -43,6 +46,7 @@ func TestVerbs(t *testing.T) {
 			"refuse":  refuse,
 			"hang":    hang,
 			"calls":   calls,
+			"arrived": arrived,
 			"sameid":  sameID,
 		},
 	})
@@ -110,6 +114,17 @@ func calls(ts *testscript.TestScript, _ bool, args []string) {
 		text, err := jsonform.MarshalCompact(call.Request)
 		ts.Check(err)
 		fmt.Fprintf(ts.Stdout(), "%s\n", bytes.TrimSpace(text))
+	}
+}
+
+// arrived METHOD N waits until so many requests came.
+func arrived(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	for deadline := time.Now().Add(20 * time.Second); len(member(ts).Calls(args[0])) < want; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("%d calls of %s came, not %d", len(member(ts).Calls(args[0])), args[0], want)
+		}
 	}
 }
 

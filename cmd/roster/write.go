@@ -59,7 +59,7 @@ func (f *writeFlags) outcome(err error) error {
 	case err == nil:
 		return nil
 	case f.requestID != "" && uncertain(err):
-		return exit.With(exit.Code(err), fmt.Errorf("%s\n  whether it was done is not known: run it again with --request-id %s%s, it is done once",
+		return exit.With(exit.Code(err), fmt.Errorf("%s\n  it may have been done or not: run it again with --request-id %s%s, it is done once",
 			exit.Sentence(err), f.requestID, f.again))
 	default:
 		return err
@@ -68,10 +68,7 @@ func (f *writeFlags) outcome(err error) error {
 
 // uncertain says whether a write that failed may have been done all the same.
 func uncertain(err error) bool {
-	if client.Reason(err) == "UNKNOWN_OUTCOME" {
-		return true
-	}
-	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+	if client.Reason(err) == "UNKNOWN_OUTCOME" || errors.Is(err, client.ErrUnknownOutcome) {
 		return true
 	}
 	switch status.Code(err) {

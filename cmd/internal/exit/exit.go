@@ -4,11 +4,7 @@
 package exit
 
 import (
-	"context"
 	"errors"
-
-	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/status"
 
 	"roster/client"
 )
@@ -17,16 +13,16 @@ import (
 // monitoring.
 const (
 	// OK: done.
-	OK = 0
+	OK = client.ExitOK
 	// Failed: refused, unreachable, wrong usage.
-	Failed = 1
+	Failed = client.ExitError
 	// Changes: there is something to change, or a promise is not kept; only
 	// with --detailed-exitcode.
 	Changes = 2
 	// Deadline: --timeout passed first.
-	Deadline = 3
+	Deadline = client.ExitDeadline
 	// NoLeader: the members have no leader.
-	NoLeader = 4
+	NoLeader = client.ExitNoLeader
 )
 
 // Coded is an error that ends the program with a code of its own. Err may be
@@ -53,36 +49,14 @@ func With(code int, err error) error { return &Coded{Code: code, Err: err} }
 // Quiet ends the program with the code and says nothing more.
 func Quiet(code int) error { return &Coded{Code: code} }
 
-// Code is the exit code of an error.
+// Code is the exit code of an error: its own, or the one that the client
+// library knows for it.
 func Code(err error) int {
 	var coded *Coded
-	var unanswered *client.UnansweredError
-	switch {
-	case err == nil:
-		return OK
-	case errors.As(err, &coded):
+	if errors.As(err, &coded) {
 		return coded.Code
-	case IsNoLeader(err):
-		return NoLeader
-	case errors.As(err, &unanswered) && unreachable(unanswered):
-		// The deadline ended the trying, but it is not what is wrong.
-		return Failed
-	case errors.Is(err, context.DeadlineExceeded), status.Code(err) == codes.DeadlineExceeded:
-		return Deadline
-	default:
-		return Failed
 	}
-}
-
-// unreachable says whether no address had a member that took the call: one
-// that took it and stayed silent is another fault.
-func unreachable(err *client.UnansweredError) bool {
-	for _, fault := range err.Faults {
-		if status.Code(fault.Err) != codes.Unavailable {
-			return false
-		}
-	}
-	return len(err.Faults) > 0
+	return client.ExitCode(err)
 }
 
 // IsNoLeader says whether a member answered, but knew no leader.
