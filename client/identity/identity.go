@@ -70,7 +70,11 @@ func (i Identity) String() string {
 // Validate reports everything that is wrong with the identity.
 func (i Identity) Validate() error {
 	_, role := ParseRole(string(i.Role))
-	return errors.Join(ValidateCluster(i.Cluster), role, ValidateName(i.Name))
+	name := ValidateName(i.Name)
+	if name == nil && i.Role == Agent && strings.ToLower(i.Name) != i.Name {
+		name = fmt.Errorf("%w: name %q: an agent has its node's id, which has no capitals", ErrInvalid, i.Name)
+	}
+	return errors.Join(ValidateCluster(i.Cluster), role, name)
 }
 
 // Parse reads an identity's URI. It accepts exactly what URI writes.
@@ -118,18 +122,18 @@ func FromTLS(state tls.ConnectionState) (Identity, error) {
 func rawURI(u *url.URL) string { return u.String() }
 
 // ValidateCluster says whether a cluster may have this name: 1 to 63 lower-case
-// letters, digits, `-` and `.`, a letter or digit at both ends. It stands as a
-// host in URIs, so nothing that reads as an IP address.
+// letters, digits, `-` and `.`, a letter or digit at both ends and beside each
+// `.`. It stands as a host in URIs, so nothing that reads as an IP address.
 func ValidateCluster(name string) error {
-	const rule = "use 1 to 63 lower-case letters, digits, '-' and '.', with a letter or digit at both ends"
+	const rule = "use 1 to 63 lower-case letters, digits, '-' and '.', with a letter or digit at both ends and beside each '.'"
 	if len(name) == 0 || len(name) > 63 {
 		return fmt.Errorf("%w: cluster name %q: %s", ErrInvalid, name, rule)
 	}
 	for i := range len(name) {
+		edge := i == 0 || i == len(name)-1 || name[i-1] == '.' || name[i+1] == '.'
 		c := name[i]
 		alnum := c >= 'a' && c <= 'z' || c >= '0' && c <= '9'
-		inner := (c == '-' || c == '.') && i > 0 && i < len(name)-1 && name[i-1] != '.'
-		if !alnum && !inner {
+		if !alnum && (c != '-' && c != '.' || edge) {
 			return fmt.Errorf("%w: cluster name %q: %s", ErrInvalid, name, rule)
 		}
 	}
@@ -140,11 +144,11 @@ func ValidateCluster(name string) error {
 }
 
 // ValidateName says whether a member, a node or a user may have this name: 1 to
-// 128 ASCII letters, digits, `.`, `_`, `-` and `@`, beginning with a letter or
+// 253 ASCII letters, digits, `.`, `_`, `-` and `@`, beginning with a letter or
 // digit. ASCII alone, so that no two names look alike.
 func ValidateName(name string) error {
-	const rule = "use 1 to 128 letters, digits, '.', '_', '-' and '@', beginning with a letter or digit"
-	if len(name) == 0 || len(name) > 128 {
+	const rule = "use 1 to 253 letters, digits, '.', '_', '-' and '@', beginning with a letter or digit"
+	if len(name) == 0 || len(name) > 253 {
 		return fmt.Errorf("%w: name %q: %s", ErrInvalid, name, rule)
 	}
 	for i := range len(name) {
