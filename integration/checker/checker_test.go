@@ -121,12 +121,35 @@ func startWatch(t *testing.T, targets []history.Target, dir string) (tell func(m
 // until waits for the log to have so many changes that answer, or do not.
 func until(t *testing.T, dir string, answers bool, wanted int) {
 	t.Helper()
+	untilRecords(t, dir, wanted, func(r history.Record) bool { return r.Kind == history.KindChange && r.Answers == answers })
+}
+
+// untilLooked waits until every target was dialled again.
+func untilLooked(t *testing.T, dir string) {
+	t.Helper()
+	is := func(r history.Record) bool { return r.Kind == history.KindLooked && r.Dials > 0 }
+	records, err := history.Read(filepath.Join(dir, history.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := 0
+	for _, r := range records {
+		if is(r) {
+			before++
+		}
+	}
+	// The first of the two may tell of what was before.
+	untilRecords(t, dir, before+2, is)
+}
+
+func untilRecords(t *testing.T, dir string, wanted int, is func(history.Record) bool) {
+	t.Helper()
 	deadline := time.Now().Add(20 * time.Second)
 	for time.Now().Before(deadline) {
 		records, err := history.Read(filepath.Join(dir, history.FileName))
 		count := 0
 		for _, r := range records {
-			if r.Kind == history.KindChange && r.Answers == answers {
+			if is(r) {
 				count++
 			}
 		}
@@ -135,7 +158,7 @@ func until(t *testing.T, dir string, answers bool, wanted int) {
 		}
 		<-time.After(5 * time.Millisecond)
 	}
-	t.Fatalf("the log never had %d changes to answers=%v", wanted, answers)
+	t.Fatalf("the log never had %d of the records", wanted)
 }
 
 func verify(t *testing.T, dir string) (int, string) {
@@ -167,6 +190,7 @@ func TestAWatchedHandOverHoldsAndAGapIsFound(t *testing.T) {
 			if gap {
 				closeOne()
 				until(t, dir, false, 2)
+				untilLooked(t, dir) // long enough that no dial can miss it
 			}
 			_, closeTwo = serve(t, two, "* OK ready\r\n")
 			until(t, dir, true, 2)

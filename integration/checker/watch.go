@@ -54,7 +54,7 @@ func watchVerb(ctx context.Context, args []string, stdin io.Reader, stdout, stde
 	} else {
 		go func() {
 			defer cancel()
-			takeMarks(w, stdin, stdout)
+			takeMarks(ctx, w, stdin, stdout)
 		}()
 	}
 	if err := w.Run(ctx); err != nil {
@@ -77,13 +77,13 @@ func readTargets(path string) ([]history.Target, error) {
 
 // takeMarks appends each line of in as a mark and answers `ok` when it stands
 // in the log, so that a test can break something right after it.
-func takeMarks(w *watch.Watch, in io.Reader, out io.Writer) {
+func takeMarks(ctx context.Context, w *watch.Watch, in io.Reader, out io.Writer) {
 	lines := bufio.NewScanner(in)
 	for lines.Scan() {
 		var mark history.Record
 		err := json.Unmarshal(lines.Bytes(), &mark)
 		if err == nil {
-			err = w.Mark(mark)
+			err = w.Mark(ctx, mark)
 		}
 		answer := "ok"
 		if err != nil {

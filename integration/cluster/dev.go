@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -86,9 +87,9 @@ func justJSON(text []byte) []byte {
 	return out
 }
 
-// NodeTargets are the addresses of every service that the registered nodes
-// claim to be able to run, from `roster node list -o json`.
-func (c *Cluster) NodeTargets() []history.Target {
+// NodeTargets are the addresses at which the registered nodes claim to be able
+// to run these services, from `roster node list -o json`.
+func (c *Cluster) NodeTargets(services ...string) []history.Target {
 	c.t.Helper()
 	var list struct {
 		Nodes []struct {
@@ -111,6 +112,9 @@ func (c *Cluster) NodeTargets() []history.Target {
 	var targets []history.Target
 	for _, n := range list.Nodes {
 		for _, s := range n.Claims.Services {
+			if !slices.Contains(services, s.Name) {
+				continue
+			}
 			for _, e := range s.Endpoints {
 				targets = append(targets, history.Target{
 					Node: n.ID, Service: s.Name, Address: net.JoinHostPort(e.Host, strconv.Itoa(e.Port)),

@@ -3,6 +3,7 @@ package spine
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -87,7 +88,7 @@ func tour(names []string) []string {
 func judgeTour(t *testing.T, walk []string, args ...string) {
 	t.Helper()
 	c := cluster.Dev(t, append([]string{"--model", walk[0]}, args...)...)
-	watcher := cluster.Watch(t, c.NodeTargets(), 20*time.Millisecond, cluster.DevHeartbeat)
+	watcher := cluster.Watch(t, c.NodeTargets(slices.Sorted(maps.Keys(models[walk[0]].counts))...), 20*time.Millisecond, cluster.DevHeartbeat)
 	in := models[walk[0]]
 	watcher.Floors(floorsOf(in))
 	watcher.Expect("first placement of "+in.name, in.counts)

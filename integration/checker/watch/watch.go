@@ -77,6 +77,10 @@ type Watch struct {
 	dials     int
 	failed    error
 	failedNow chan struct{}
+
+	// Closed when every target was dialled once.
+	begun  chan struct{}
+	firsts int
 }
 
 // New makes a watch; it dials nothing yet.
@@ -87,6 +91,7 @@ func New(config Config) (*Watch, error) {
 	return &Watch{
 		config: config, zero: time.Now(), newest: map[string]float64{},
 		slots: make(chan struct{}, config.AtOnce), failedNow: make(chan struct{}),
+		begun: make(chan struct{}),
 	}, nil
 }
 
@@ -130,8 +135,9 @@ func (w *Watch) Run(ctx context.Context) error {
 }
 
 // Mark appends what the test said, with the time of now, and returns when it
-// stands in the log.
-func (w *Watch) Mark(mark history.Record) error {
+// stands in the log. It waits until every target was dialled once: before that
+// the watch has nothing to say about what the mark means.
+func (w *Watch) Mark(ctx context.Context, mark history.Record) error {
 	switch mark.Mark {
 	case history.MarkFloors, history.MarkExpect, history.MarkApplied:
 	case history.MarkFault, history.MarkHealed:
@@ -140,6 +146,11 @@ func (w *Watch) Mark(mark history.Record) error {
 		}
 	default:
 		return fmt.Errorf("unknown mark %q", mark.Mark)
+	}
+	select {
+	case <-w.begun:
+	case <-ctx.Done():
+		return fmt.Errorf("mark %q: %w", mark.Mark, ctx.Err())
 	}
 	mark.Kind, mark.T = history.KindMark, w.now()
 	return w.config.Log.Append(mark)
@@ -175,6 +186,9 @@ func (w *Watch) follow(ctx context.Context, target history.Target, offset time.D
 				w.fail(err)
 				return
 			}
+		}
+		if first {
+			w.noteFirst()
 		}
 		last = next
 		select {
@@ -213,6 +227,16 @@ func (w *Watch) dial(ctx context.Context, target history.Target) (sample, bool) 
 	w.newest[target.Address] = began
 	w.dials++
 	return sample{began: began, ended: w.now(), answers: err == nil, err: err}, true
+}
+
+// noteFirst closes begun once the first dial of every target is in the log.
+func (w *Watch) noteFirst() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.firsts++
+	if w.firsts == len(w.config.Targets) {
+		close(w.begun)
+	}
 }
 
 // proveLooking appends a looked record once a second.
