@@ -93,7 +93,8 @@ func (t *trial) refused(c *v1.ServiceClaim) error {
 
 func (t *trial) refuses(c *v1.ServiceClaim) {
 	t.Helper()
-	t.must(c.GetName()+" refuses connections", t.refused(c))
+	// A daemon may take a moment to do what it was told.
+	t.eventually(c.GetName()+" refuses connections", func() error { return t.refused(c) })
 }
 
 func (t *trial) sessions(c *v1.ServiceClaim, want uint32) {
@@ -153,6 +154,13 @@ func (t *trial) dial(c *v1.ServiceClaim) *session {
 	t.Cleanup(func() { _ = conn.Close() })
 	_, err = s.line()
 	t.must("greeting", err)
+	// The server may count a session a moment later than the client.
+	t.eventually("the session is counted", func() error {
+		if got, want := t.observe(c).Sessions, t.open(c); got < want {
+			return fmt.Errorf("%d sessions, this test has %d", got, want)
+		}
+		return nil
+	})
 	return s
 }
 

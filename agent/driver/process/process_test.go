@@ -229,6 +229,7 @@ func TestAnAdoptedProcessThatEndsIsTold(t *testing.T) {
 
 func TestWhatADeadProcessLeftOnThePortIsEnded(t *testing.T) {
 	imap := service(t, "imap", "imap", "leaves a child")
+	imap.Command.KillAfter = 100 * time.Millisecond
 	d := open(t, t.TempDir(), imap)
 	defer wipe(t, d, imap)
 	must(t, d.Ensure(t.Context(), "imap"))
