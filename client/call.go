@@ -5,13 +5,11 @@ import (
 	"errors"
 	"math/rand/v2"
 	"strconv"
-	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
-	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 )
 
@@ -40,6 +38,9 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 		members, err := c.round()
 		if err != nil {
 			return err
+		}
+		if faults.leaderless() && soon(ctx) {
+			return faults.error(nil)
 		}
 		for _, m := range members {
 			sent, err := c.invoke(ctx, m, method, args, reply, opts)
@@ -75,12 +76,12 @@ func (c *Client) invoke(ctx context.Context, m *member, method string, args, rep
 		return false, status.Error(codes.Unavailable, err.Error())
 	}
 	defer m.release()
-	sent := new(atomic.Bool)
+	attempt, sent := Attempt(ctx)
 	var header metadata.MD
 	own := append(opts[:len(opts):len(opts)], grpc.Header(&header))
-	err = conn.Invoke(context.WithValue(ctx, sentKey{}, sent), method, args, reply, own...)
+	err = conn.Invoke(attempt, method, args, reply, own...)
 	c.hear(header)
-	return sent.Load(), err
+	return sent(), err
 }
 
 // NewStream opens a stream on the member that answered last, or on the first of
@@ -147,6 +148,17 @@ func over(ctx context.Context) error {
 	return ctx.Err()
 }
 
+// searchTime is how long a member looks for a leader before it says that there
+// is none.
+const searchTime = 3 * time.Second
+
+// soon says that the context ends before a member could look for a leader once
+// more: better the answer that is known than a call broken off in the middle.
+func soon(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Until(deadline) < searchTime+searchTime/2
+}
+
 // wait pauses for a random part of the bound: many clients that lost the same
 // member do not come back at once.
 func wait(ctx context.Context, bound time.Duration) error {
@@ -159,23 +171,3 @@ func wait(ctx context.Context, bound time.Duration) error {
 		return nil
 	}
 }
-
-// sentKey finds the flag of one attempt in its context.
-type sentKey struct{}
-
-// sentWatch raises an attempt's flag when its request header went to a
-// connection: before that, no member can have seen it.
-type sentWatch struct{}
-
-func (sentWatch) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
-
-func (sentWatch) HandleRPC(ctx context.Context, s stats.RPCStats) {
-	if _, ok := s.(*stats.OutHeader); ok {
-		if sent, ok := ctx.Value(sentKey{}).(*atomic.Bool); ok {
-			sent.Store(true)
-		}
-	}
-}
-
-func (sentWatch) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
-func (sentWatch) HandleConn(context.Context, stats.ConnStats)                       {}

@@ -158,6 +158,11 @@ func (f *faultList) note(address string, err error, sent bool) {
 	f.list = append(f.list, Fault{Address: address, Err: err})
 }
 
+// leaderless says whether a member knew no leader.
+func (f *faultList) leaderless() bool {
+	return slices.ContainsFunc(f.list, func(one Fault) bool { return Reason(one.Err) == NoLeader })
+}
+
 func (f *faultList) error(cause error) error {
 	return &UnansweredError{Faults: f.list, Cause: cause, Unknown: f.maybe}
 }

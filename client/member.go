@@ -106,7 +106,7 @@ func (c *Client) dialOptions() []grpc.DialOption {
 			MinConnectTimeout: connectWithin,
 		}),
 		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(MaxMessage), grpc.MaxCallSendMsgSize(MaxMessage)),
-		grpc.WithStatsHandler(sentWatch{}),
+		grpc.WithStatsHandler(Sent{}),
 		grpc.WithDisableServiceConfig(),
 		grpc.WithNoProxy(),
 		// Retries are ours: they know which writes are safe.

@@ -172,18 +172,17 @@ func (c *Cluster) SnapshotMember(ctx context.Context, _ *v1.SnapshotMemberReques
 
 // change makes a change of membership on the leader.
 func (c *Cluster) change(ctx context.Context, r *peerv1.MembershipRequest) error {
-	return toStatus(c.Gate.withLeader(ctx, !isTransfer(r), func(ctx context.Context, leader peerv1.PeerServiceClient) error {
+	what := repeatable // adding and removing twice is the same as once
+	if _, ok := r.GetChange().(*peerv1.MembershipRequest_Transfer); ok {
+		what = once
+	}
+	return toStatus(c.Gate.withLeader(ctx, what, func(ctx context.Context, leader peerv1.PeerServiceClient) error {
 		if leader != nil {
 			_, err := leader.Membership(ctx, r)
 			return err
 		}
 		return changeHere(ctx, c.Raft, r)
 	}))
-}
-
-func isTransfer(r *peerv1.MembershipRequest) bool {
-	_, ok := r.GetChange().(*peerv1.MembershipRequest_Transfer)
-	return ok
 }
 
 // changeHere makes a change of membership on this member, which leads.

@@ -18,6 +18,7 @@ import (
 	peerv1 "roster/proto/roster/peer/v1"
 	storev1 "roster/proto/roster/store/v1"
 
+	"roster/client"
 	"roster/fsm"
 	"roster/server/raftnode"
 	"roster/server/rpc/problem"
@@ -54,12 +55,14 @@ func (g *Gate) Propose(ctx context.Context, caller, requestID string, command *s
 
 // ProposeAll hands commands to the leader in their order.
 func (g *Gate) ProposeAll(ctx context.Context, envelopes []*storev1.Envelope) ([]*storev1.Result, error) {
-	retriable := true
+	what := repeatable
 	for _, e := range envelopes {
-		retriable = retriable && e.GetRequestId() != ""
+		if e.GetRequestId() == "" {
+			what = once
+		}
 	}
 	var results []*storev1.Result
-	err := g.withLeader(ctx, retriable, func(ctx context.Context, leader peerv1.PeerServiceClient) error {
+	err := g.withLeader(ctx, what, func(ctx context.Context, leader peerv1.PeerServiceClient) error {
 		var err error
 		if leader == nil {
 			results, err = g.raft.Propose(ctx, envelopes)
@@ -82,7 +85,7 @@ func (g *Gate) ProposeAll(ctx context.Context, envelopes []*storev1.Envelope) ([
 // before the call, so that a read of its state is linearizable.
 func (g *Gate) Fresh(ctx context.Context) error {
 	var index uint64
-	err := g.withLeader(ctx, true, func(ctx context.Context, leader peerv1.PeerServiceClient) error {
+	err := g.withLeader(ctx, reads, func(ctx context.Context, leader peerv1.PeerServiceClient) error {
 		var err error
 		if leader == nil {
 			index, _, err = g.raft.ReadIndex(ctx)
@@ -98,26 +101,39 @@ func (g *Gate) Fresh(ctx context.Context) error {
 	return g.raft.WaitApplied(ctx, index)
 }
 
+// kind says what a request to the leader may do when it breaks off.
+type kind int
+
+const (
+	reads      kind = iota // tried again: it changes nothing
+	repeatable             // tried again: the state machine does it once
+	once                   // never tried again once it may have been done
+)
+
 // withLeader calls do with the leader's client, nil where this member leads,
 // until it succeeds, fails for good, or patience ends.
-func (g *Gate) withLeader(ctx context.Context, retriable bool, do func(context.Context, peerv1.PeerServiceClient) error) error {
+func (g *Gate) withLeader(ctx context.Context, what kind, do func(context.Context, peerv1.PeerServiceClient) error) error {
 	wait, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	maybe := false // some try may have been carried out
 	for {
 		changed := g.raft.LeaderChanged()
 		leader, err := g.leader()
+		sent := func() bool { return false }
 		if err == nil {
-			err = do(ctx, leader)
+			var attempt context.Context
+			attempt, sent = client.Attempt(ctx)
+			err = do(attempt, leader)
 		}
-		unknown := outcomeUnknown(err, leader != nil)
-		maybe = maybe || unknown
-		again := errors.Is(err, raftnode.ErrNotLeader) || problem.Is(err, problem.NotLeader) || unknown && retriable
+		broke := errors.Is(err, raftnode.ErrUnknownOutcome) || problem.Is(err, problem.UnknownOutcome) ||
+			leader != nil && unavailable(err)
+		maybe = maybe || broke && what != reads && (leader == nil || sent())
+		again := errors.Is(err, raftnode.ErrNotLeader) || problem.Is(err, problem.NotLeader) || broke && !(maybe && what == once)
 		switch {
-		case unknown && !again, again && maybe && ctx.Err() != nil:
-			return lostInTheMiddle(err)
-		case !again || ctx.Err() != nil:
+		case !again && !broke, err == nil:
 			return err
+		case !again || ctx.Err() != nil && maybe:
+			return lostInTheMiddle(err)
 		}
 		select {
 		case <-wait.Done():
@@ -132,16 +148,10 @@ func (g *Gate) withLeader(ctx context.Context, retriable bool, do func(context.C
 	}
 }
 
-// outcomeUnknown says that a try may or may not have been carried out.
-func outcomeUnknown(err error, forwarded bool) bool {
-	switch {
-	case err == nil, problem.Is(err, problem.NotLeader), problem.Is(err, problem.NoLeader):
-		return false
-	case errors.Is(err, raftnode.ErrUnknownOutcome), problem.Is(err, problem.UnknownOutcome):
-		return true
-	default:
-		return forwarded && status.Code(err) == codes.Unavailable
-	}
+// unavailable says that the leader could not be reached, or was lost while it
+// was asked; what it said itself is not meant.
+func unavailable(err error) bool {
+	return status.Code(err) == codes.Unavailable && !problem.Is(err, problem.NotLeader) && !problem.Is(err, problem.NoLeader)
 }
 
 func lostInTheMiddle(err error) error {
