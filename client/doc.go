@@ -4,7 +4,7 @@
 //
 // A Client is a grpc.ClientConnInterface, so the generated clients work on it:
 //
-//	c, err := client.New(client.Config{Members: []string{"10.0.0.1:7400"}, TLS: tls})
+//	c, err := client.New(client.Config{Members: []string{"10.0.0.1:7401"}, TLS: tls})
 //	…
 //	defer c.Close()
 //	nodes := v1.NewNodeServiceClient(c)

@@ -429,3 +429,25 @@ func TestARotationThatIsHalfDoneChangesNothing(t *testing.T) {
 	rotate(t, a, member, Member, "m1")
 	must("renewed")
 }
+
+func TestOtherProgramsConnectByTheHostsOfACertificate(t *testing.T) {
+	a := authority(t, "c")
+	address, results := echo(t, server(t, issue(t, a, Member, "m1", Issue{Hosts: []string{"mx.example.org"}}), "c"))
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(a.CAPEM())
+	c, err := a.Issue(User, "x", Issue{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.X509KeyPair(c.CertPEM, c.KeyPEM)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, ok := range map[string]bool{"mx.example.org": true, "elsewhere.example.org": false} {
+		err := call(t, address, &tls.Config{MinVersion: tls.VersionTLS13, RootCAs: pool, ServerName: host, Certificates: []tls.Certificate{pair}})
+		<-results
+		if (err == nil) != ok {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+}
