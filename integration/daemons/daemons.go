@@ -68,7 +68,7 @@ func Dovecot(dir, name, host string, port int) (*Instance, error) {
 		Drain:      []string{"doveadm", "-c", config, "service", "stop", "imap-login"},
 		Undrain:    []string{"doveadm", "-c", config, "reload"},
 		StopSignal: "TERM",
-		KillAfter:  10 * time.Second,
+		KillAfter:  3 * time.Second,
 	}
 	nobody, err := lookUp("nobody")
 	if err != nil {
@@ -97,7 +97,7 @@ func Postfix(dir, name, host string, port int) (*Instance, error) {
 		Drain:      []string{change, "draining"},
 		Undrain:    []string{change, "serving"},
 		StopSignal: "TERM",
-		KillAfter:  10 * time.Second,
+		KillAfter:  3 * time.Second,
 	}
 	nobody, err := lookUp("nobody")
 	if err != nil {
