@@ -34,16 +34,19 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	ctx = c.outgoing(ctx)
 	safe := repeatable(method, args)
 	faults := faultList{write: !reads(method)}
+	var search time.Duration
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		members, err := c.round()
 		if err != nil {
 			return err
 		}
-		if faults.leaderless() && soon(ctx) {
+		if faults.leaderless() && sooner(ctx, search) {
 			return faults.error(nil)
 		}
 		for _, m := range members {
+			began := time.Now()
 			sent, err := c.invoke(ctx, m, method, args, reply, opts)
+			search = time.Since(began)
 			switch {
 			case ended(err) && over(ctx) != nil:
 				faults.note(m.address, errSilent, sent)
@@ -148,15 +151,12 @@ func over(ctx context.Context) error {
 	return ctx.Err()
 }
 
-// searchTime is how long a member looks for a leader before it says that there
-// is none.
-const searchTime = 3 * time.Second
-
-// soon says that the context ends before a member could look for a leader once
-// more: better the answer that is known than a call broken off in the middle.
-func soon(ctx context.Context) bool {
+// sooner says that the context ends before a member could look for a leader
+// once more, which took it so long the last time: better the answer that is
+// known than a call broken off in the middle.
+func sooner(ctx context.Context, search time.Duration) bool {
 	deadline, ok := ctx.Deadline()
-	return ok && time.Until(deadline) < searchTime+searchTime/2
+	return ok && time.Until(deadline) < search+search/2
 }
 
 // wait pauses for a random part of the bound: many clients that lost the same
