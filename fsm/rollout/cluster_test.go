@@ -2,10 +2,9 @@ package rollout
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
-	"testing"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -20,6 +19,7 @@ import (
 type failer interface {
 	Helper()
 	Fatalf(format string, args ...any)
+	Logf(format string, args ...any)
 }
 
 // cluster is a dumb cluster and its judge. It knows nothing of how the package
@@ -62,10 +62,12 @@ func (c *cluster) adopt(top *v1.Topology) {
 }
 
 // readyNow counts by the design's own words.
-func (c *cluster) readyNow() map[string]int {
+func (c *cluster) readyNow() map[string]int { return c.countReady(func(string) bool { return true }) }
+
+func (c *cluster) countReady(counted func(node string) bool) map[string]int {
 	counts := map[string]int{}
 	for _, n := range c.nodes {
-		if n.State == v1.NodeState_NODE_STATE_DOWN || n.State == v1.NodeState_NODE_STATE_UNSPECIFIED {
+		if n.State == v1.NodeState_NODE_STATE_DOWN || n.State == v1.NodeState_NODE_STATE_UNSPECIFIED || !counted(n.Id) {
 			continue
 		}
 		for _, a := range n.Assignments {
@@ -152,16 +154,26 @@ func (c *cluster) step() Step {
 		c.t.Fatalf("Apply would refuse %v of %s", refused, write(step.Moves))
 	}
 	c.judgeMoves(v, step.Moves)
-	before, crowd, sizes := c.readyNow(), c.movingNow(nil), c.poolSizes(v)
+	c.judgeSuccessors(step.Moves)
+	held := map[instance]bool{}
+	for _, n := range c.nodes {
+		for _, a := range n.Assignments {
+			held[instance{n.Id, a.Service}] = true
+		}
+	}
+	before, crowd, sizes := c.readyNow(), c.bespoken(), c.poolSizes(v)
 	c.do(step.Moves)
 	after := c.readyNow()
 	for service, n := range before {
 		if after[service] < min(n, int(c.inForce[service])) {
-			c.t.Fatalf("%s: %s fell from %d ready to %d, its floor is %d", write(step.Moves), service, n, after[service], c.inForce[service])
+			c.t.Fatalf("%s: %s fell from %d ready to %d, its floor is %d\n%s", write(step.Moves), service, n, after[service], c.inForce[service], c.story())
+		}
+		if heard := c.countReady(v.Heard)[service]; after[service] < n && heard < min(n, int(c.inForce[service])) {
+			c.t.Fatalf("%s: %s fell from %d ready to %d, but only %d of them were heard, and its floor is %d\n%s",
+				write(step.Moves), service, n, after[service], heard, c.inForce[service], c.story())
 		}
 	}
-	c.judgeSuccessors(v, step.Moves, before, after)
-	c.judgeCrowd(step.Moves, crowd, sizes)
+	c.judgeCrowd(step.Moves, crowd, sizes, held)
 	c.waves = append(c.waves, step.Moves)
 	c.takeStock()
 	return step
@@ -195,31 +207,24 @@ func (c *cluster) judgeMoves(v View, moves []*v1.Move) {
 	}
 }
 
-// judgeSuccessors: what is drained has its successors ready, as many as the
-// target has that can be.
-func (c *cluster) judgeSuccessors(v View, moves []*v1.Move, before, after map[string]int) {
+// judgeSuccessors: nothing that is ready is drained before as many are ready as
+// the target has seats.
+func (c *cluster) judgeSuccessors(moves []*v1.Move) {
 	c.t.Helper()
 	if !c.calm {
 		return
 	}
-	seats := map[string]int{}
-	for _, set := range v.Target.Wanted(c.top) {
-		for service := range set {
-			seats[service]++
-		}
-	}
-	drained := map[string]int{}
+	seats, drained, ready := c.seatsOf(c.top), map[string]int{}, c.readyNow()
 	for _, m := range moves {
-		if m.Action == v1.Action_ACTION_DRAIN {
+		if m.Action == v1.Action_ACTION_DRAIN && Ready(c.node(m.Node), m.Service) {
 			drained[m.Service]++
 		}
 	}
 	for service, n := range drained {
-		if before[service]-n < min(before[service]-n+1, seats[service], before[service]) && before[service]-n < seats[service] {
-			c.t.Fatalf("%s: %d of %d ready %s are drained before the %d seats are ready", write(moves), n, before[service], service, seats[service])
+		if ready[service]-n < min(seats[service], ready[service]) {
+			c.t.Fatalf("%s: %d of %d ready %s are drained before %d are ready", write(moves), n, ready[service], service, seats[service])
 		}
 	}
-	_ = after
 }
 
 // movingNow lists the nodes that move in each pool: joining from start to
@@ -234,8 +239,8 @@ func (c *cluster) movingNow(started map[string]bool) map[string]map[string]bool 
 		for _, a := range n.Assignments {
 			since := a.Since.AsTime()
 			starting := a.Wanted == v1.Wanted_WANTED_SERVING && !Ready(n, a.Service) && c.now.Before(since.Add(time.Minute))
-			leaving := a.Wanted == v1.Wanted_WANTED_DRAINING &&
-				!(started[a.Pool] && reported(n, a.Service) == v1.ServiceState_SERVICE_STATE_DRAINED)
+			over := reported(n, a.Service) != v1.ServiceState_SERVICE_STATE_DRAINING || !c.now.Before(since.Add(70*time.Second))
+			leaving := a.Wanted == v1.Wanted_WANTED_DRAINING && !(started[a.Pool] && over)
 			if starting || leaving {
 				if crowd[a.Pool] == nil {
 					crowd[a.Pool] = map[string]bool{}
@@ -247,21 +252,76 @@ func (c *cluster) movingNow(started map[string]bool) map[string]map[string]bool 
 	return crowd
 }
 
+// bespoken adds to movingNow the pools that a drain that goes on will still touch
+// by its stop.
+func (c *cluster) bespoken() map[string]map[string]bool {
+	crowd := c.movingNow(nil)
+	for _, n := range c.nodes {
+		for _, a := range n.Assignments {
+			for _, b := range n.Assignments {
+				group := restartGroup(n, a.Service)
+				if a.Wanted == v1.Wanted_WANTED_DRAINING && group != "" && group == restartGroup(n, b.Service) {
+					if crowd[b.Pool] == nil {
+						crowd[b.Pool] = map[string]bool{}
+					}
+					crowd[b.Pool][n.Id] = true
+				}
+			}
+		}
+	}
+	return crowd
+}
+
 // judgeCrowd: no pool has more nodes moving than max_moving, where something it
 // serves is ready, and where it did not have so many before.
-func (c *cluster) judgeCrowd(moves []*v1.Move, before map[string]map[string]bool, sizes map[string]int) {
+func (c *cluster) judgeCrowd(moves []*v1.Move, before map[string]map[string]bool, sizes map[string]int, held map[instance]bool) {
 	c.t.Helper()
 	started := map[string]bool{}
 	for _, m := range moves {
-		started[m.Pool] = started[m.Pool] || m.Action == v1.Action_ACTION_START
+		added := m.Action == v1.Action_ACTION_START && !held[instance{m.Node, m.Service}]
+		for _, a := range c.node(m.Node).Assignments {
+			started[a.Pool] = started[a.Pool] || added
+		}
+		if m.Action == v1.Action_ACTION_UNDRAIN || m.Action == v1.Action_ACTION_START && !added { // never queue
+			if before[m.Pool] == nil {
+				before[m.Pool] = map[string]bool{}
+			}
+			before[m.Pool][m.Node] = true
+		}
 	}
 	for pool, nodes := range c.movingNow(started) {
+		for _, m := range moves {
+			// Its drain has counted for all pools that the stop touches.
+			if m.Action == v1.Action_ACTION_STOP {
+				delete(nodes, m.Node)
+			}
+		}
 		limit := max(1, (sizes[pool]*int(c.top.Policy.MaxMoving.Value)+99)/100)
 		if len(nodes) <= max(limit, len(before[pool])) || c.nowhereReady(pool) {
 			continue
 		}
-		c.t.Fatalf("%s: %d nodes move in pool %s of %d, at most %d may", write(moves), len(nodes), pool, sizes[pool], limit)
+		c.t.Fatalf("%s: %d nodes move in pool %s of %d, at most %d may\n%s", write(moves), len(nodes), pool, sizes[pool], limit, c.story())
 	}
+}
+
+// story is what happened so far and how things are.
+func (c *cluster) story() string {
+	var b strings.Builder
+	for i, w := range c.waves {
+		fmt.Fprintf(&b, "wave %d: %s\n", i, write(w))
+	}
+	for _, n := range c.nodes {
+		fmt.Fprintf(&b, "%s %s heard %v cordoned %v\n", n.Id, n.State, !c.deaf[n.Id], n.Settings.Cordoned)
+		for _, a := range n.Assignments {
+			fmt.Fprintf(&b, "    %s of %s: %s since %s, %s, group %q\n",
+				a.Service, a.Pool, a.Wanted, a.Since.AsTime().Sub(noon), reported(n, a.Service), restartGroup(n, a.Service))
+		}
+	}
+	for _, s := range c.view().Target.Seats {
+		fmt.Fprintf(&b, "target: %s of %s\n", s.Node, s.Pool)
+	}
+	fmt.Fprintf(&b, "%s after noon\n", c.now.Sub(noon))
+	return b.String()
 }
 
 // poolSizes is the larger of every pool's old and new size.
@@ -316,6 +376,9 @@ func (c *cluster) do(moves []*v1.Move) {
 				c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_DRAINING)
 			}
 		case v1.Action_ACTION_UNDRAIN:
+			if a.Wanted == v1.Wanted_WANTED_SERVING {
+				continue
+			}
 			touched = reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_STOPPED || reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_FAILING
 			a.Wanted, a.Pool, a.Since, a.Revision = v1.Wanted_WANTED_SERVING, m.Pool, stamp(c.now), c.rev
 			c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_STARTING)
@@ -409,6 +472,18 @@ func (c *cluster) run() Step {
 	return Step{}
 }
 
+// seatsOf counts the nodes that a topology wants for each service.
+func (c *cluster) seatsOf(top *v1.Topology) map[string]int {
+	c.t.Helper()
+	seats := map[string]int{}
+	for _, set := range place(c.t, top, c.nodes).Wanted(top) {
+		for service := range set {
+			seats[service]++
+		}
+	}
+	return seats
+}
+
 // mustBeDone: every set is the target's.
 func (c *cluster) mustBeDone(step Step) {
 	c.t.Helper()
@@ -435,20 +510,25 @@ func (c *cluster) mustBeDone(step Step) {
 	}
 }
 
-// sets writes every node's set.
-func (c *cluster) sets() map[string]string {
-	sets := map[string]string{}
-	for _, n := range c.nodes {
-		if s := writeSet(n); s != "" {
-			sets[n.Id] = s
+// mustBeAsPlanned: the waves that came are those that were announced, and so is
+// what they led to.
+func (c *cluster) mustBeAsPlanned(plan *v1.Plan, view View, waves [][]*v1.Move) {
+	c.t.Helper()
+	if !plan.Gapless {
+		c.t.Fatalf("the plan is not gapless")
+	}
+	if len(waves) != len(plan.Waves) {
+		for _, w := range plan.Waves {
+			c.t.Logf("announced: %s", write(w.Moves))
+		}
+		c.t.Fatalf("%d waves were announced, %d came\n%s", len(plan.Waves), len(waves), c.story())
+	}
+	for i, w := range waves {
+		if got, want := write(w), write(plan.Waves[i].Moves); got != want {
+			c.t.Fatalf("wave %d is %s, announced was %s", i, got, want)
 		}
 	}
-	return sets
+	if !reflect.DeepEqual(c.view().Target.Wanted(c.top), view.Target.Wanted(c.top)) {
+		c.t.Fatalf("the target changed on the way")
+	}
 }
-
-func copyFloors(f map[string]*storev1.FloorInForce) map[string]*storev1.FloorInForce {
-	return maps.Clone(f)
-}
-
-var _ = fmt.Sprint
-var _ testing.TB = (*testing.T)(nil)

@@ -34,8 +34,7 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 	}
 	goal, ready := b.goal(s.service), b.ledger.left[s.service]
 	lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_DRAIN)
-	switch {
-	case len(lost) > 0:
+	if len(lost) > 0 { // else it serves nobody, and may end at once
 		if blocked, ok := b.ledger.allows(lost); !ok {
 			b.block(s, v1.Action_ACTION_DRAIN, blocked)
 			return
@@ -46,9 +45,6 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 		if careful && b.restartsAhead(s.service) && ready < b.ledger.floors[s.service].GetFloor()+2 {
 			return
 		}
-	case s.phase == starting && ready < goal:
-		// It may yet be ready before its successors are.
-		return
 	}
 	pools := b.tiedPools(s)
 	if full, ok := b.room(h.GetId(), pools, v1.Action_ACTION_DRAIN); !ok {

@@ -126,11 +126,11 @@ func examples() map[string]*v1.Topology {
 	}
 }
 
-func place(t testing.TB, top *v1.Topology, nodes []*v1.Node) *placement.Target {
+func place(t failer, top *v1.Topology, nodes []*v1.Node) *placement.Target {
 	t.Helper()
 	target, err := placement.Place(placement.View{Topology: top, Nodes: nodes})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("place: %v", err)
 	}
 	return target
 }

@@ -29,12 +29,12 @@ func Next(v View) Step {
 	return step
 }
 
-// underway: a move is still waited for. What an older topology began and this
-// one has no use for is not.
+// underway: a move is still waited for. A drain that an older topology began is
+// not, since it may take long.
 func (b *board) underway() bool {
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
-			if s.phase == starting && s.wantedHere() || s.phase == draining && !s.taken() && b.current(s) {
+			if s.phase == starting || s.phase == draining && !s.taken() && b.current(s) {
 				return true
 			}
 		}
@@ -70,6 +70,7 @@ func (b *board) undrain() {
 				b.block(s, v1.Action_ACTION_UNDRAIN, blocked)
 				continue
 			}
+			b.enter(h.GetId(), []string{s.pool})
 			b.propose(s, v1.Action_ACTION_UNDRAIN, s.pool, fmt.Sprintf("pool %s wants it here again", s.pool))
 		}
 	}

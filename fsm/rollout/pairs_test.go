@@ -2,7 +2,6 @@ package rollout
 
 import (
 	"maps"
-	"reflect"
 	"slices"
 	"testing"
 )
@@ -25,23 +24,9 @@ func TestEveryPairOfExamplesIsGaplessAndEndsAtItsTarget(t *testing.T) {
 					before, floors := settled(t, top[first], nodes)
 					c := newCluster(t, top[second], before, floors)
 					plan := Plan(c.view())
-					if !plan.Gapless {
-						t.Errorf("the plan is not gapless")
-					}
-					target := place(t, c.top, c.nodes)
-					step := c.run()
-					c.mustBeDone(step)
-					if len(c.waves) != len(plan.Waves) {
-						t.Errorf("%d waves were announced, %d came", len(plan.Waves), len(c.waves))
-					}
-					for i := range min(len(c.waves), len(plan.Waves)) {
-						if got, want := write(c.waves[i]), write(plan.Waves[i].Moves); got != want {
-							t.Errorf("wave %d is %s, announced was %s", i, got, want)
-						}
-					}
-					if !reflect.DeepEqual(place(t, c.top, c.nodes).Wanted(c.top), target.Wanted(c.top)) {
-						t.Errorf("the target changed on the way")
-					}
+					view := c.view()
+					c.mustBeDone(c.run())
+					c.mustBeAsPlanned(plan, view, c.waves)
 					if first == second && len(plan.Waves) > 0 {
 						t.Errorf("nothing changes, but %d waves", len(plan.Waves))
 					}

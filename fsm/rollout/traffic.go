@@ -79,10 +79,15 @@ func (b *board) room(node string, pools []string, action v1.Action) (full string
 	for _, pool := range pools {
 		t := b.traffic(pool)
 		n := len(t.moving)
-		if action == v1.Action_ACTION_START {
+		switch {
+		case t.moving[node] && !t.held[node]:
+			continue
+		case action == v1.Action_ACTION_START:
 			n -= len(t.held)
+		case t.held[node]:
+			n--
 		}
-		if !t.moving[node] && n >= max(1, t.limit) {
+		if n >= max(1, t.limit) {
 			return pool, false
 		}
 	}
@@ -99,6 +104,7 @@ func (b *board) hold(s *slot) {
 func (b *board) enter(node string, pools []string) {
 	for _, pool := range pools {
 		b.traffic(pool).moving[node] = true
+		delete(b.traffic(pool).held, node)
 	}
 }
 
@@ -129,7 +135,7 @@ func (b *board) tiedPools(s *slot) []string {
 		return pools
 	}
 	s.mates(func(m *slot) {
-		if m.phase == ready {
+		if m.wantedHere() || m.serves() {
 			pools = append(pools, m.label())
 		}
 	})
@@ -150,7 +156,7 @@ func poolsOf(h *host, lost []string) []string {
 // label is the pool that an assignment counts for: the one that wants it, which
 // it is given to without being touched, or else the one that it was begun for.
 func (s *slot) label() string {
-	if s.wantedHere() && s.serves() {
+	if s.wantedHere() && (s.assignment == nil || s.serves()) {
 		return s.pool
 	}
 	return s.assignment.GetPool()

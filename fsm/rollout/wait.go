@@ -59,7 +59,7 @@ func (b *board) waitingFor(h *host, say func(string, ...any)) {
 	for _, s := range h.slots {
 		switch {
 		case s.taken():
-		case s.phase == starting && s.wantedHere():
+		case s.phase == starting:
 			say("%s on %s has to become ready", s.service, h.GetId())
 		case s.phase == stuck && s.wantedHere():
 			say("%s on %s has not become ready within %s%s", s.service, h.GetId(), StartDeadline, b.detail(s))
