@@ -34,6 +34,7 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	ctx = c.outgoing(ctx)
 	safe := repeatable(method, args)
 	faults := faultList{write: !reads(method)}
+	// search is how long a member looked for a leader the last time.
 	var search time.Duration
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		members, err := c.round()
@@ -46,7 +47,9 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 		for _, m := range members {
 			began := time.Now()
 			sent, err := c.invoke(ctx, m, method, args, reply, opts)
-			search = time.Since(began)
+			if Reason(err) == NoLeader {
+				search = time.Since(began)
+			}
 			switch {
 			case ended(err) && over(ctx) != nil:
 				faults.note(m.address, errSilent, sent)
