@@ -124,7 +124,7 @@ func TestWhenNobodyAnswersTheErrorNamesEachMemberAndWhy(t *testing.T) {
 		"silent":  {[]string{silent.address}, []string{silent.address + ": did not answer in time"}, client.ExitDeadline, codes.DeadlineExceeded},
 	} {
 		c := newClient(t, client.Config{Members: tt.members})
-		err := cordon(within(t, 300*time.Millisecond), c, c.RequestID())
+		err := cordon(within(t, time.Second), c, c.RequestID())
 		for _, want := range append(tt.want, "no member answered before the deadline") {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("%s: %v does not say %q", name, err, want)
@@ -153,16 +153,19 @@ func TestAWriteWhoseOutcomeIsNotKnownSaysSo(t *testing.T) {
 		}, true},
 		"never had a leader": {noLeader, false},
 	} {
-		a := start(t)
-		a.does(tt.answer)
-		c := newClient(t, client.Config{Members: []string{a.address}})
-		err := cordon(within(t, 300*time.Millisecond), c, c.RequestID())
-		if errors.Is(err, client.ErrUnknownOutcome) != tt.unknown || strings.Contains(err.Error(), "not known whether") != tt.unknown {
-			t.Errorf("%s: %v", name, err)
-		}
-		if _, err := get(within(t, 300*time.Millisecond), c); err == nil || errors.Is(err, client.ErrUnknownOutcome) {
-			t.Errorf("%s: a read: %v", name, err)
-		}
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := start(t)
+			a.does(tt.answer)
+			c := newClient(t, client.Config{Members: []string{a.address}})
+			err := cordon(within(t, time.Second), c, c.RequestID())
+			if errors.Is(err, client.ErrUnknownOutcome) != tt.unknown || strings.Contains(err.Error(), "not known whether") != tt.unknown {
+				t.Error(err)
+			}
+			if _, err := get(within(t, time.Second), c); err == nil || errors.Is(err, client.ErrUnknownOutcome) {
+				t.Errorf("a read: %v", err)
+			}
+		})
 	}
 }
 
@@ -181,7 +184,7 @@ func TestWithoutALeaderACallIsTriedUntilItsEndAndSaysSo(t *testing.T) {
 	a.does(noLeader)
 	b.does(noLeader)
 	c := newClient(t, client.Config{Members: []string{a.address, b.address, dead(t)}})
-	err := cordon(within(t, 500*time.Millisecond), c, c.RequestID())
+	err := cordon(within(t, time.Second), c, c.RequestID())
 	if client.ExitCode(err) != client.ExitNoLeader || client.Reason(err) != client.NoLeader || status.Code(err) != codes.Unavailable {
 		t.Errorf("%v: exit %d, reason %q, code %s", err, client.ExitCode(err), client.Reason(err), status.Code(err))
 	}
@@ -200,12 +203,12 @@ func TestACallEndsWithWhatIsKnownRatherThanInTheMiddleOfASearchForALeader(t *tes
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(300 * time.Millisecond):
+		case <-time.After(700 * time.Millisecond):
 			return noLeader(ctx, m)
 		}
 	})
 	c := newClient(t, client.Config{Members: []string{a.address, dead(t)}})
-	err := cordon(within(t, 500*time.Millisecond), c, c.RequestID())
+	err := cordon(within(t, 1400*time.Millisecond), c, c.RequestID())
 	if client.ExitCode(err) != client.ExitNoLeader || errors.Is(err, client.ErrUnknownOutcome) || len(a.called()) != 1 {
 		t.Errorf("%v after %d calls", err, len(a.called()))
 	}
