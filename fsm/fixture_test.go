@@ -283,3 +283,7 @@ func (b *rig) wantEvent(kind string, about func(*v1.Event) bool) *v1.Event {
 	b.t.Fatalf("there is no such event %s among %v", kind, b.kinds())
 	return nil
 }
+
+func report1(service string) *v1.ServiceReport {
+	return &v1.ServiceReport{Service: service, State: v1.ServiceState_SERVICE_STATE_SERVING}
+}

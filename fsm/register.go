@@ -61,9 +61,10 @@ func (d *draft) registerNode(c *storev1.RegisterNode) *storev1.Result {
 }
 
 func (d *draft) registerNew(c *storev1.RegisterNode, claims *v1.NodeClaims) *storev1.Result {
-	if n := len(d.nodes.list(nodeKey)); n >= d.limits.nodes {
-		return refused(codeResourceExhausted, ReasonFull, "there are %d nodes already, which is the most; remove one first", n)
+	if d.nodeCount >= d.limits.nodes {
+		return refused(codeResourceExhausted, ReasonFull, "there are %d nodes already, which is the most; remove one first", d.nodeCount)
 	}
+	d.nodeCount++
 	n := &v1.Node{
 		Id: c.GetId(), Instance: c.GetInstance(), Claims: claims,
 		State: v1.NodeState_NODE_STATE_UP, StateSince: d.env.GetTime(), RegisteredAt: d.env.GetTime(),

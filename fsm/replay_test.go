@@ -142,6 +142,9 @@ func mirrors(t *rapid.T, s *State) {
 	if want := rollout.ReadyCounts(s.Nodes()); !maps.Equal(want, s.ReadyCounts()) {
 		t.Fatalf("ready counts %v, by walking %v", s.ReadyCounts(), want)
 	}
+	if s.nodeCount != len(s.Nodes()) {
+		t.Fatalf("%d nodes counted, there are %d", s.nodeCount, len(s.Nodes()))
+	}
 	floors := rollout.AdvanceFloors(s.floors, s.effective, s.ready)
 	for service, f := range floors {
 		if !proto.Equal(f, s.floors[service]) {

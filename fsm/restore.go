@@ -145,7 +145,7 @@ func (l *loader) finish(trailer *storev1.SnapshotTrailer, sum uint32) error {
 			return fmt.Errorf("%w: %w", ErrSnapshot, err)
 		}
 	}
-	l.ready = rollout.ReadyCounts(l.nodes)
+	l.nodeCount, l.ready = len(l.nodes), rollout.ReadyCounts(l.nodes)
 	return nil
 }
 

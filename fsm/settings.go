@@ -149,6 +149,7 @@ func (d *draft) removeNode(c *storev1.RemoveNode) *storev1.Result {
 		}
 	}
 	d.nodes.drop(c.GetId())
+	d.nodeCount--
 	d.removed.put(removedKeyOf(before.GetId(), before.GetInstance()), &storev1.RemovedNode{
 		Id: before.GetId(), Instance: before.GetInstance(), Index: d.index, Time: d.env.GetTime(),
 	})

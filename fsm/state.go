@@ -39,6 +39,8 @@ type core struct {
 	// The topology in force with defaults filled in, worked out once.
 	effective *v1.Topology
 
+	// Nodes that there are.
+	nodeCount int
 	// Ready nodes per service, as rollout.ReadyCounts would count them.
 	ready  map[string]uint32
 	floors map[string]*storev1.FloorInForce
