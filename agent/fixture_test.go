@@ -1,0 +1,408 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/test/bufconn"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	"roster/agent/driver"
+	"roster/agent/probe"
+	v1 "roster/proto/roster/v1"
+)
+
+const (
+	serving  = v1.Wanted_WANTED_SERVING
+	draining = v1.Wanted_WANTED_DRAINING
+	clusterA = "cluster-a"
+)
+
+// network is where members listen, in memory.
+type network struct {
+	mu        sync.Mutex
+	listeners map[string]*bufconn.Listener
+	dialled   []string
+}
+
+func (n *network) dial(ctx context.Context, address string) (net.Conn, error) {
+	n.mu.Lock()
+	n.dialled = append(n.dialled, address)
+	l := n.listeners[address]
+	n.mu.Unlock()
+	if l == nil {
+		return nil, errors.New("connection refused")
+	}
+	return l.DialContext(ctx)
+}
+
+// member is an AgentService that does what a test tells it.
+type member struct {
+	v1.UnimplementedAgentServiceServer
+	server  *grpc.Server
+	stopped chan struct{}
+
+	mu sync.Mutex
+	// cluster, epoch, members and heartbeat are what it welcomes with.
+	cluster   string
+	epoch     uint64
+	members   []string
+	heartbeat time.Duration
+	// refuse, if set, answers a hello.
+	refuse error
+	// silent lets it acknowledge nothing; leaderless lets it know no leader.
+	silent, leaderless bool
+	set                *v1.AssignmentSet
+	hellos             []*v1.Hello
+	heartbeats         []*v1.Heartbeat
+	sessions           int
+	// changed is closed, and made anew, when set is another one.
+	changed chan struct{}
+}
+
+func (n *network) member(t *testing.T, address string) *member {
+	l := bufconn.Listen(64 << 10)
+	n.mu.Lock()
+	if n.listeners == nil {
+		n.listeners = make(map[string]*bufconn.Listener)
+	}
+	n.listeners[address] = l
+	n.mu.Unlock()
+	m := &member{server: grpc.NewServer(), stopped: make(chan struct{}), cluster: clusterA, epoch: 1, heartbeat: time.Second, changed: make(chan struct{})}
+	v1.RegisterAgentServiceServer(m.server, m)
+	go func() { defer close(m.stopped); _ = m.server.Serve(l) }()
+	t.Cleanup(m.stop)
+	return m
+}
+
+func (m *member) stop() { m.server.Stop(); <-m.stopped }
+
+func (m *member) Session(stream grpc.BidiStreamingServer[v1.SessionRequest, v1.SessionResponse]) error {
+	first, err := stream.Recv()
+	if err != nil {
+		return err
+	}
+	m.mu.Lock()
+	m.hellos = append(m.hellos, first.GetHello())
+	refuse := m.refuse
+	welcome := &v1.Welcome{ClusterId: m.cluster, Cluster: "test", Epoch: m.epoch, Heartbeat: durationpb.New(m.heartbeat), Members: m.members}
+	m.sessions++
+	m.mu.Unlock()
+	defer func() { m.mu.Lock(); m.sessions--; m.mu.Unlock() }()
+	if refuse != nil {
+		return refuse
+	}
+	if err := stream.Send(&v1.SessionResponse{Message: &v1.SessionResponse_Welcome{Welcome: welcome}}); err != nil {
+		return err
+	}
+	var sending sync.Mutex
+	send := func(r *v1.SessionResponse) { sending.Lock(); defer sending.Unlock(); _ = stream.Send(r) }
+	go func() {
+		for {
+			m.mu.Lock()
+			set, changed := m.set, m.changed
+			m.mu.Unlock()
+			if set != nil {
+				send(&v1.SessionResponse{Message: &v1.SessionResponse_Set{Set: set}})
+			}
+			select {
+			case <-changed:
+			case <-stream.Context().Done():
+				return
+			}
+		}
+	}()
+	for {
+		r, err := stream.Recv()
+		if err != nil {
+			return err
+		}
+		m.mu.Lock()
+		m.heartbeats = append(m.heartbeats, r.GetHeartbeat())
+		silent, hasLeader := m.silent, !m.leaderless
+		m.mu.Unlock()
+		if !silent {
+			send(&v1.SessionResponse{Message: &v1.SessionResponse_Ack{Ack: &v1.HeartbeatAck{Sequence: r.GetHeartbeat().GetSequence(), HasLeader: hasLeader}}})
+		}
+	}
+}
+
+func (m *member) with(do func()) { m.mu.Lock(); defer m.mu.Unlock(); do() }
+
+// tell sends a set to every session.
+func (m *member) tell(set *v1.AssignmentSet) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.set = set
+	close(m.changed)
+	m.changed = make(chan struct{})
+}
+
+// last is the newest heartbeat; nil where there was none.
+func (m *member) last() *v1.Heartbeat {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.heartbeats) == 0 {
+		return nil
+	}
+	return m.heartbeats[len(m.heartbeats)-1]
+}
+
+func (m *member) count() int { m.mu.Lock(); defer m.mu.Unlock(); return len(m.heartbeats) }
+
+func (m *member) held() int { m.mu.Lock(); defer m.mu.Unlock(); return m.sessions }
+
+// set makes a set of generation g in epoch 1; wants are alternately a service and what
+// is wanted of it.
+func set(g uint64, wants ...any) *v1.AssignmentSet {
+	s := &v1.AssignmentSet{Epoch: 1, Generation: g, Empty: len(wants) == 0}
+	for pair := range slices.Chunk(wants, 2) {
+		s.Assignments = append(s.Assignments, &v1.Assignment{
+			Service: pair[0].(string), Node: "node-1", Wanted: pair[1].(v1.Wanted), Drain: durationpb.New(time.Minute),
+		})
+	}
+	return s
+}
+
+// fake is a driver whose services are lines in a table.
+type fake struct {
+	mu       sync.Mutex
+	services map[string]*fakeService
+	calls    []string
+	// before runs ahead of each changing call, outside of the lock.
+	before func(ctx context.Context, verb, service string) error
+}
+
+type fakeService struct {
+	running, draining bool
+	since             time.Time
+	// foreign lets the probe pass though this driver started nothing.
+	foreign bool
+	// mute lets the probe fail.
+	mute     bool
+	sessions uint32
+	starts   int
+	ended    chan struct{}
+}
+
+func newFake(services ...string) *fake {
+	f := &fake{services: make(map[string]*fakeService)}
+	for _, s := range services {
+		f.services[s] = &fakeService{}
+	}
+	return f
+}
+
+func (f *fake) do(ctx context.Context, verb, service string, change func(*fakeService) error) error {
+	if f.before != nil {
+		if err := f.before(ctx, verb, service); err != nil {
+			return err
+		}
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.calls = append(f.calls, verb+" "+service)
+	s := f.services[service]
+	if s == nil {
+		return driver.ErrUnknownService
+	}
+	return change(s)
+}
+
+func (f *fake) Ensure(ctx context.Context, service string) error {
+	return f.do(ctx, "ensure", service, func(s *fakeService) error {
+		if s.foreign {
+			return driver.ErrPortTaken
+		}
+		if !s.running {
+			s.running, s.ended = true, make(chan struct{})
+			s.starts++
+		}
+		s.draining = false
+		return nil
+	})
+}
+
+func (f *fake) Drain(ctx context.Context, service string, bound time.Duration) error {
+	err := f.do(ctx, "drain", service, func(s *fakeService) error {
+		if !s.draining {
+			s.draining, s.since = true, time.Now()
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	end := time.After(bound)
+	for {
+		if f.look(service).sessions == 0 {
+			return nil
+		}
+		select {
+		case <-end:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (f *fake) Undrain(ctx context.Context, service string) error {
+	return f.do(ctx, "undrain", service, func(s *fakeService) error { s.draining = false; return nil })
+}
+
+func (f *fake) Remove(ctx context.Context, service string) error {
+	return f.do(ctx, "remove", service, func(s *fakeService) error {
+		if s.running {
+			close(s.ended)
+		}
+		s.running, s.draining, s.ended = false, false, nil
+		return nil
+	})
+}
+
+func (f *fake) Observe(_ context.Context, service string) (driver.Observation, error) {
+	s := f.look(service)
+	o := driver.Observation{Running: s.running, Draining: s.draining, Sessions: s.sessions}
+	if s.draining {
+		o.DrainingSince = s.since
+	}
+	return o, nil
+}
+
+func (f *fake) Ended(service string) <-chan struct{} { return f.look(service).ended }
+
+func (f *fake) Close() error { return nil }
+
+func (f *fake) look(service string) fakeService {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return *f.services[service]
+}
+
+func (f *fake) change(service string, do func(*fakeService)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	do(f.services[service])
+}
+
+// crash ends a service by itself.
+func (f *fake) crash(service string) {
+	f.change(service, func(s *fakeService) { s.running = false; close(s.ended); s.ended = nil })
+}
+
+func (f *fake) said() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return strings.Join(f.calls, ", ")
+}
+
+// probe passes where the service runs, or somebody else's does.
+func (f *fake) probe(_ context.Context, e *v1.Endpoint) error {
+	s := f.look(e.GetService())
+	if (s.running && !s.draining || s.foreign) && !s.mute {
+		return nil
+	}
+	return probe.ErrRefused
+}
+
+// rig is an agent under test with its fake world.
+type rig struct {
+	t      *testing.T
+	net    *network
+	driver *fake
+	cfg    Config
+	agent  *Agent
+	cancel context.CancelFunc
+	done   chan error
+}
+
+// newRig has a member at 127.0.0.1:1 and two more addresses where nobody listens.
+func newRig(t *testing.T, services ...string) *rig {
+	r := &rig{t: t, net: &network{}, driver: newFake(services...)}
+	claims := &v1.NodeClaims{Region: "a", Zone: "a1"}
+	for i, s := range services {
+		claims.Services = append(claims.Services, &v1.ServiceClaim{
+			Name: s, Driver: "fake", Endpoints: []*v1.Endpoint{{Host: "127.0.0.1", Port: uint32(1000 + i)}},
+		})
+	}
+	r.cfg = Config{
+		Node: "node-1", Dir: t.TempDir(), Members: []string{"127.0.0.1:1", "127.0.0.1:2", "127.0.0.1:3"},
+		Claims: claims, Logger: slog.New(slog.DiscardHandler),
+		Drivers: map[string]driver.Driver{"fake": r.driver}, Probe: r.driver.probe, Dial: r.net.dial,
+	}
+	return r
+}
+
+// start runs an agent until stop, or the end of the test.
+func (r *rig) start() {
+	r.t.Helper()
+	a, err := New(r.cfg)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	r.agent, r.cancel, r.done = a, cancel, make(chan error, 1)
+	go func() { r.done <- a.Run(ctx) }()
+	r.t.Cleanup(r.stop)
+}
+
+func (r *rig) stop() {
+	if r.cancel == nil {
+		return
+	}
+	r.cancel()
+	r.cancel = nil
+	if err := <-r.done; err != nil {
+		r.t.Errorf("run: %v", err)
+	}
+}
+
+// report is what the agent reports of a service.
+func (r *rig) report(service string) *v1.ServiceReport {
+	for _, have := range r.agent.Reports() {
+		if have.GetService() == service {
+			return have
+		}
+	}
+	return nil
+}
+
+// settle waits, in virtual time, until a condition holds.
+func (r *rig) settle(what string, holds func() bool) {
+	r.t.Helper()
+	for range 60_000 {
+		synctest.Wait()
+		if holds() {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	var lines []string
+	for _, have := range r.agent.Reports() {
+		lines = append(lines, fmt.Sprintf("%s %s %q", have.GetService(), have.GetState(), have.GetDetail()))
+	}
+	r.t.Fatalf("not within ten minutes: %s\n%s\ncalls: %s", what, strings.Join(lines, "\n"), r.driver.said())
+}
+
+// reads says whether a service's report is in a state.
+func (r *rig) reads(service string, state v1.ServiceState) func() bool {
+	return func() bool { return r.report(service).GetState() == state }
+}
+
+// while lets virtual time pass.
+func while(d time.Duration) { time.Sleep(d); synctest.Wait() }
+
+func same(x, y proto.Message) bool { return proto.Equal(x, y) }
