@@ -184,8 +184,9 @@ func (f Files) stamps() [3]stamp {
 
 func sameStamps(a, b [3]stamp) bool {
 	for i := range a {
-		if !a[i].modified.Equal(b[i].modified) || a[i].size != b[i].size ||
-			!os.SameFile(a[i].file, b[i].file) {
+		missing := a[i].file == nil && b[i].file == nil
+		same := a[i].modified.Equal(b[i].modified) && a[i].size == b[i].size && os.SameFile(a[i].file, b[i].file)
+		if !missing && !same {
 			return false
 		}
 	}
