@@ -211,9 +211,10 @@ func (c *testCluster) onLeader(do func(context.Context, *testMember) error) {
 		if err == nil {
 			return
 		}
-		if !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrUnknownOutcome) || ctx.Err() != nil {
+		if !errors.Is(err, ErrNotLeader) && !errors.Is(err, ErrUnknownOutcome) && !errors.Is(err, ErrNotHandedOver) || ctx.Err() != nil {
 			c.t.Fatal(err)
 		}
+		time.Sleep(time.Millisecond)
 	}
 }
 

@@ -48,6 +48,9 @@ var (
 	// leadership that never ended. A restart mends it.
 	ErrStuck = errors.New("a hand-over of leadership is stuck")
 
+	// ErrNotHandedOver says that the other member did not take over in time.
+	// This one leads on, or an election follows.
+	ErrNotHandedOver = errors.New("leadership was not handed over")
 	// ErrUnknownMember says that no such member is in the Raft configuration.
 	ErrUnknownMember = errors.New("no such member")
 	// ErrLastVoter refuses to remove the only member that has a vote.

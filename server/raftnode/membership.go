@@ -118,7 +118,7 @@ func (n *Node) Transfer(ctx context.Context, id string) error {
 		case !ok:
 			return fmt.Errorf("transfer leadership to member %s: %w", id, ErrUnknownMember)
 		case !server.Voter:
-			return fmt.Errorf("transfer leadership to member %s: it has no vote yet", id)
+			return fmt.Errorf("transfer leadership to member %s: %w: it has no vote yet", id, ErrNotHandedOver)
 		case id == n.cfg.Identity.ID:
 			return nil
 		}
@@ -126,13 +126,20 @@ func (n *Node) Transfer(ctx context.Context, id string) error {
 			return n.raft().LeadershipTransferToServer(raft.ServerID(id), raft.ServerAddress(server.Address))
 		}
 	} else if len(n.Voters()) < 2 {
-		return errors.New("transfer leadership: no other member has a vote")
+		return fmt.Errorf("transfer leadership: %w: no other member has a vote", ErrNotHandedOver)
 	}
-	err := n.wait(ctx, "transfer leadership", func() error { return start().Error() })
-	if err != nil {
-		return fmt.Errorf("transfer leadership: %w", err)
+	err := n.wait(ctx, "hand over", func() error { return start().Error() })
+	if errors.Is(err, raft.ErrLeadershipTransferInProgress) {
+		n.transferRefused(err)
 	}
-	return nil
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, raft.ErrNotLeader):
+		return fromRaft("transfer leadership", err)
+	default:
+		return fmt.Errorf("transfer leadership: %w: %w; try again", ErrNotHandedOver, err)
+	}
 }
 
 // change does one change of the configuration.
