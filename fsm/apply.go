@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -35,8 +36,8 @@ func (d *draft) applyTopology(c *storev1.ApplyTopology) *storev1.Result {
 		}
 		wanted, source = old.GetTopology(), old.GetSource()
 	}
-	if err := checkTopology(wanted, source, d.cluster.GetName()); err != nil {
-		return invalid(err)
+	if refusal := checkTopology(wanted, source, d.cluster.GetName()); refusal != nil {
+		return refusal
 	}
 	if proto.Equal(d.topology.GetTopology(), wanted) && bytes.Equal(d.topology.GetSource(), source) {
 		return &storev1.Result{}
@@ -52,19 +53,20 @@ func (d *draft) applyTopology(c *storev1.ApplyTopology) *storev1.Result {
 	return &storev1.Result{Changed: true}
 }
 
-func checkTopology(t *v1.Topology, source []byte, cluster string) error {
+func checkTopology(t *v1.Topology, source []byte, cluster string) *storev1.Result {
 	switch {
 	case t == nil:
-		return fmt.Errorf("there is no topology in the command")
+		return invalid(errors.New("there is no topology in the command"))
 	case len(source) > maxSource || proto.Size(t) > maxSource:
-		return fmt.Errorf("the topology is larger than %d bytes", maxSource)
+		return invalid(fmt.Errorf("the topology is larger than %d bytes; name nodes by label or by range", maxSource))
 	}
-	return purely(func() error {
-		if err := topology.Validate(t); err != nil {
-			return err
-		}
-		return topology.CheckCluster(t, cluster)
-	})
+	if err := purely(func() error { return topology.Validate(t) }); err != nil {
+		return unfit(codeInvalidArgument, ReasonInvalid, err)
+	}
+	if err := purely(func() error { return topology.CheckCluster(t, cluster) }); err != nil {
+		return unfit(codeInvalidArgument, ReasonWrongCluster, err)
+	}
+	return nil
 }
 
 // admit decides whether the cluster's nodes and the operator's consent suffice.
@@ -76,7 +78,7 @@ func (d *draft) admit(c *storev1.ApplyTopology, wanted *v1.Topology, nodes []*v1
 		target, err = placement.Place(placement.View{Topology: effective, Nodes: nodes})
 		return err
 	}); err != nil {
-		return nil, refused(codeFailedPrecondition, ReasonImpossible, "%s", err.Error())
+		return nil, unfit(codeFailedPrecondition, ReasonImpossible, err)
 	}
 	// Before the first node registers, everything is short, and no mistake.
 	if len(nodes) > 0 && len(target.Shortages) > 0 && !c.GetAcceptShortage() {
@@ -153,12 +155,23 @@ func (d *draft) enforce(t *v1.TopologyRevision, effective *v1.Topology) {
 	d.emit(event)
 }
 
+// errPlanner: a pure step failed instead of judging.
+var errPlanner = errors.New("this topology makes the planner fail, which is a fault of Roster; report it with the file")
+
+// unfit refuses for what a pure step found.
+func unfit(code uint32, reason string, err error) *storev1.Result {
+	if errors.Is(err, errPlanner) {
+		code, reason = codeInternal, ReasonInternal
+	}
+	return refused(code, reason, "%s", err.Error())
+}
+
 // purely runs a pure step that decides about a command. One that panics on odd
 // input does so on every member: it is a refusal rather than the end of all.
 func purely(step func() error) (err error) {
 	defer func() {
 		if recover() != nil {
-			err = fmt.Errorf("this topology makes the planner fail, which is a fault of Roster; report it with the file")
+			err = errPlanner
 		}
 	}()
 	return step()

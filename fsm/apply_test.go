@@ -97,7 +97,7 @@ func TestATopologyForAnotherClusterOrNoneIsRefused(t *testing.T) {
 	b := initialised(t)
 	top := unified("imap")
 	top.Cluster = "other"
-	b.refuse(ReasonInvalid, apply(top))
+	b.refuse(ReasonWrongCluster, apply(top))
 	b.refuse(ReasonInvalid, &storev1.ApplyTopology{})
 	b.refuse(ReasonInvalid, apply(&v1.Topology{Name: "nothing"}))
 	big := apply(unified("imap"))
@@ -203,7 +203,8 @@ func TestARaisedFloorIsInForceOnceItWasReached(t *testing.T) {
 
 // A planner that fails on odd input must not take every member down with it.
 func TestAPanicOfAPureStepIsAnError(t *testing.T) {
-	if err := purely(func() error { panic("no") }); err == nil {
-		t.Fatal("it was swallowed")
+	r := unfit(codeInvalidArgument, ReasonInvalid, purely(func() error { panic("no") }))
+	if r.GetRefusal().GetReason() != ReasonInternal || r.GetRefusal().GetCode() != codeInternal {
+		t.Fatalf("refusal: %v", r)
 	}
 }

@@ -1,9 +1,10 @@
 package fsm
 
 import (
+	"fmt"
+
 	"google.golang.org/protobuf/proto"
 
-	"roster/fsm/topology"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
@@ -36,11 +37,25 @@ func checkCluster(c *v1.Cluster) error {
 	if err := checkMemberName("cluster id", c.GetId()); err != nil {
 		return err
 	}
-	if err := topology.CheckName(c.GetName()); err != nil {
+	if err := checkClusterName(c.GetName()); err != nil {
 		return err
 	}
 	if c.GetSchema() > Schema {
 		return ErrSchema
+	}
+	return nil
+}
+
+// checkClusterName holds for what identities may name: it is the host of their
+// URI.
+func checkClusterName(name string) error {
+	ok := name != "" && len(name) <= maxName
+	for i, c := range []byte(name) {
+		edge := i == 0 || i == len(name)-1
+		ok = ok && (c >= 'a' && c <= 'z' || c >= '0' && c <= '9' || !edge && (c == '-' || c == '.'))
+	}
+	if !ok {
+		return fmt.Errorf("cluster name %.80q: use 1 to %d lower-case letters, digits, `-` and `.`, a letter or digit at both ends", name, maxName)
 	}
 	return nil
 }

@@ -26,6 +26,8 @@ func TestAClusterNeedsAnIDAndAName(t *testing.T) {
 	b.refuse(ReasonInvalid, &storev1.InitCluster{Cluster: &v1.Cluster{Id: "another", Name: "example"}})
 	b.refuse(ReasonInvalid, &storev1.InitCluster{Cluster: &v1.Cluster{Id: clusterID, Name: "Not A Name"}})
 	b.refuse(ReasonInvalid, &storev1.InitCluster{Cluster: &v1.Cluster{Id: clusterID, Name: "example", Schema: 9}})
+	b.refuse(ReasonInvalid, &storev1.InitCluster{Cluster: &v1.Cluster{Id: clusterID, Name: "-example"}})
+	b.mustDo(&storev1.InitCluster{Cluster: &v1.Cluster{Id: clusterID, Name: "mail.example-2.org"}})
 }
 
 func member(id string) *v1.Member {

@@ -24,6 +24,7 @@ var standardLimits = limits{
 // Bounds on single records.
 const (
 	maxName        = 63
+	maxIdentity    = 253
 	maxLabels      = 64
 	maxLabelValue  = 128
 	maxServices    = 64
@@ -39,8 +40,8 @@ const (
 // checkMemberName holds for what members are called: visible ASCII, so that no
 // two look alike.
 func checkMemberName(what, name string) error {
-	if name == "" || len(name) > maxName {
-		return fmt.Errorf("%s has %d characters; give it 1 to %d", what, len(name), maxName)
+	if name == "" || len(name) > maxIdentity {
+		return fmt.Errorf("%s has %d characters; give it 1 to %d", what, len(name), maxIdentity)
 	}
 	for _, c := range []byte(name) {
 		if c <= ' ' || c > '~' {
