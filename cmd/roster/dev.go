@@ -18,10 +18,10 @@ import (
 )
 
 type devFlags struct {
-	model, file, nodes, dir string
-	members                         int
-	once, restartGroups, verbose    bool
-	settle                          time.Duration
+	model, file, nodes, dir      string
+	members                      int
+	once, restartGroups, verbose bool
+	settle, startDelay           time.Duration
 }
 
 func newDev(sh *shell) *cobra.Command {
@@ -48,6 +48,7 @@ the API listens. With -o json it prints one object per change; with --once, one.
 	flags.BoolVar(&f.once, "once", false, "wait until the cluster settled, print its status, end")
 	flags.DurationVar(&f.settle, "settle", 2*time.Minute, "longest `time` until the cluster settled")
 	flags.BoolVar(&f.restartGroups, "restart-groups", false, "every change of a service restarts all services of its node")
+	flags.DurationVar(&f.startDelay, "start-delay", 0, "how long a small server takes until it answers, as a real daemon does")
 	flags.StringVar(&f.dir, "dir", "", "keep data here (default: a folder that is removed at the end)")
 	flags.BoolVar(&f.verbose, "verbose", false, "log to stderr")
 	cmd.MarkFlagsMutuallyExclusive("model", "file")
@@ -76,7 +77,7 @@ func runDev(ctx context.Context, sh *shell, f devFlags) error {
 	}
 	err = dev.Session{
 		Options: dev.Options{
-			Members: f.members, Nodes: nodes, RestartGroups: f.restartGroups, Dir: dir,
+			Members: f.members, Nodes: nodes, RestartGroups: f.restartGroups, StartDelay: f.startDelay, Dir: dir,
 			Logger: slog.New(slog.NewTextHandler(sh.err, &slog.HandlerOptions{Level: level})),
 		},
 		Source: source, FileName: name, Once: f.once, Picture: sh.format == output.Table, Timeout: f.settle,

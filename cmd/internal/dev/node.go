@@ -100,6 +100,9 @@ func (c *Cluster) startNode(n *node) error {
 	if err != nil {
 		return err
 	}
+	for _, s := range n.claims.GetServices() {
+		servers.SetStartDelay(s.GetName(), c.options.StartDelay)
+	}
 	a, err := agent.New(agent.Config{
 		Node: n.id, Dir: n.dir, Members: c.Addresses(), Claims: n.claims, Version: "dev",
 		Drivers: map[string]driver.Driver{builtinDriver: servers}, Logger: c.options.Logger.With("node", n.id),

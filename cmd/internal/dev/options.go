@@ -26,6 +26,9 @@ type Options struct {
 	Nodes []*v1.Node
 	// RestartGroups puts every service of a node into one restart group.
 	RestartGroups bool
+	// StartDelay is how long a small server takes until it answers, as a real
+	// daemon does. 0: it answers at once.
+	StartDelay time.Duration
 	// Dir holds the members' and agents' data.
 	Dir    string
 	Logger *slog.Logger
@@ -51,6 +54,9 @@ func (o Options) Validate() error {
 	}
 	if len(o.Nodes) < 1 || len(o.Nodes) > maxNodes {
 		faults = append(faults, fmt.Errorf("--nodes asks for %d nodes: 1 to %d", len(o.Nodes), maxNodes))
+	}
+	if o.StartDelay < 0 {
+		faults = append(faults, fmt.Errorf("--start-delay is %s: it must not be negative", o.StartDelay))
 	}
 	return errors.Join(faults...)
 }
