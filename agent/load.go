@@ -32,8 +32,8 @@ type file struct {
 	Zone          string            `yaml:"zone"`
 	Labels        map[string]string `yaml:"labels"`
 	Capacity      uint32            `yaml:"capacity"`
-	ProbeInterval time.Duration     `yaml:"probe_interval"`
-	Heartbeat     time.Duration     `yaml:"heartbeat"`
+	ProbeInterval string            `yaml:"probe_interval"`
+	Heartbeat     string            `yaml:"heartbeat"`
 	Services      []serviceFile     `yaml:"services"`
 }
 
@@ -68,7 +68,7 @@ type processFile struct {
 	Active     []string          `yaml:"active"`
 	Stop       []string          `yaml:"stop"`
 	StopSignal string            `yaml:"stop_signal"`
-	KillAfter  time.Duration     `yaml:"kill_after"`
+	KillAfter  string            `yaml:"kill_after"`
 }
 
 // LoadConfig reads an agent's config file. Errors are Faults: they name line and
@@ -99,13 +99,13 @@ func parseConfig(path string, src []byte) (Config, error) {
 	if len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
 		var tk *token.Token
 		if len(parsed.Docs) > 1 && parsed.Docs[1].Body != nil {
-			tk = parsed.Docs[1].Body.GetToken()
+			tk = start(parsed.Docs[1].Body)
 		}
 		return Config{}, Faults{at.place(&Fault{Message: fmt.Sprintf("the file has %d documents", len(parsed.Docs)), Mend: "write exactly one, without `---`"}, tk)}
 	}
 	at.root = parsed.Docs[0].Body
 	if at.root.Type() != ast.MappingType && at.root.Type() != ast.MappingValueType {
-		return Config{}, Faults{at.place(&Fault{Message: "the file is no mapping", Mend: "begin with `node: ID`"}, at.root.GetToken())}
+		return Config{}, Faults{at.place(&Fault{Message: "the file is no mapping", Mend: "begin with `node: ID`"}, start(at.root))}
 	}
 	if tk := indirection(at.root); tk != nil {
 		return Config{}, Faults{at.place(&Fault{Message: "anchors, aliases and merges are not read", Mend: "write the value out"}, tk)}
@@ -135,7 +135,7 @@ func (raw *file) config(base string) (Config, Faults) {
 	}
 	cfg := Config{
 		Node: raw.Node, Dir: under(raw.Dir), Members: raw.Members,
-		ProbeInterval: raw.ProbeInterval, Heartbeat: raw.Heartbeat,
+		ProbeInterval: fs.duration("probe_interval", raw.ProbeInterval), Heartbeat: fs.duration("heartbeat", raw.Heartbeat),
 		Claims:  &v1.NodeClaims{Region: raw.Region, Zone: raw.Zone, Labels: raw.Labels, Capacity: raw.Capacity},
 		Process: make(map[string]process.Command),
 	}
@@ -176,11 +176,23 @@ func (raw *file) config(base string) (Config, Faults) {
 		if p := s.Process; p != nil {
 			cfg.Process[s.Name] = process.Command{
 				Argv: p.Argv, Env: p.Env, Prepare: p.Prepare, Drain: p.Drain, Undrain: p.Undrain,
-				Active: p.Active, Stop: p.Stop, StopSignal: p.StopSignal, KillAfter: p.KillAfter,
+				Active: p.Active, Stop: p.Stop, StopSignal: p.StopSignal, KillAfter: fs.duration(path+".process.kill_after", p.KillAfter),
 			}
 		}
 	}
 	return cfg, fs
+}
+
+// duration reads a time such as 10s; nothing is 0.
+func (fs *Faults) duration(path, text string) time.Duration {
+	if text == "" {
+		return 0
+	}
+	d, err := time.ParseDuration(text)
+	if err != nil {
+		fs.add(path, "write it as 10s or 5m", "%q is no time", text)
+	}
+	return d
 }
 
 // indirection finds the first anchor, alias or merge.

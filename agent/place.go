@@ -45,8 +45,8 @@ func (p *placer) syntax(err error) error {
 		mend = "correct its spelling, or take it out; the agent reference lists every key"
 	case strings.Contains(y.GetMessage(), "already defined"):
 		mend = "keep one of the two"
-	case strings.Contains(y.GetMessage(), "cannot unmarshal"), strings.Contains(y.GetMessage(), "time:"):
-		mend = "write a value of the right kind; times as 10s or 5m"
+	case strings.Contains(y.GetMessage(), "cannot unmarshal"):
+		mend = "write a value of the right kind"
 	}
 	return Faults{p.place(&Fault{Message: y.GetMessage(), Mend: mend}, y.GetToken())}
 }

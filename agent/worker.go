@@ -52,6 +52,8 @@ type worker struct {
 	probeFailures int
 	// why is the reason of the last failed start.
 	why string
+	// token is raised when the restart group restarted the service.
+	token uint64
 }
 
 func (w *worker) wake() {
@@ -230,6 +232,10 @@ func backoff(starts int) time.Duration {
 // probe asks the service itself.
 func (w *worker) probe(ctx context.Context, seen driver.Observation) time.Duration {
 	token := w.a.board.token(w.name)
+	if token != w.token {
+		// Its restart group restarted it: its time to start begins anew.
+		w.token, w.startedAt, w.probeFailures = token, time.Now(), 0
+	}
 	err := w.ask(ctx)
 	if ctx.Err() != nil {
 		return 0

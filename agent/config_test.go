@@ -1,0 +1,185 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"roster/agent/driver/process"
+	v1 "roster/proto/roster/v1"
+)
+
+func TestTheReferenceFileIsRead(t *testing.T) {
+	cfg, err := LoadConfig("testdata/config/reference.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Node != "mail-1" || cfg.Dir != "testdata/config/data" || len(cfg.Members) != 3 || cfg.ProbeInterval != 5*time.Second || cfg.Heartbeat != time.Second {
+		t.Fatalf("%+v", cfg)
+	}
+	if cfg.TLS.CA != "testdata/config/certs/ca.pem" || cfg.TLS.Key != "testdata/config/certs/agent.key" {
+		t.Fatalf("%+v", cfg.TLS)
+	}
+	c := cfg.Claims
+	if c.GetRegion() != "eu" || c.GetZone() != "eu-1" || c.GetLabels()["egress"] != "yes" || c.GetCapacity() != 200 {
+		t.Fatalf("%v", c)
+	}
+	imap := c.GetServices()[0]
+	if imap.GetData() != v1.Data_DATA_SHARED || imap.GetEndpoints()[0].GetTls() != v1.Tls_TLS_STARTTLS || imap.GetEndpoints()[1].GetPort() != 993 {
+		t.Fatalf("%v", imap)
+	}
+	want := process.Command{
+		Argv:       []string{"/usr/sbin/dovecot", "-F", "-c", "/etc/roster/dovecot.conf"},
+		Env:        map[string]string{"MAIL_HOME": "/srv/mail"},
+		Prepare:    [][]string{{"/usr/bin/doveconf", "-n", "-c", "/etc/roster/dovecot.conf"}},
+		Drain:      []string{"/usr/bin/doveadm", "-c", "/etc/roster/dovecot.conf", "service", "stop", "imap-login"},
+		Undrain:    []string{"/usr/bin/doveadm", "-c", "/etc/roster/dovecot.conf", "reload"},
+		Active:     []string{"/usr/local/bin/imap-sessions"},
+		Stop:       []string{"/usr/bin/doveadm", "-c", "/etc/roster/dovecot.conf", "stop"},
+		StopSignal: "TERM",
+		KillAfter:  20 * time.Second,
+	}
+	if diff := cmp.Diff(want, cfg.Process["imap"]); diff != "" {
+		t.Fatal(diff)
+	}
+	if jmap := c.GetServices()[1]; jmap.GetRestartGroup() != "web" || jmap.GetEndpoints()[0].GetPath() != "/jmap" {
+		t.Fatalf("%v", jmap)
+	}
+}
+
+// good is a config without faults; cases change one thing of it.
+const good = `node: mail-1
+dir: data
+members: [127.0.0.1:7101]
+services:
+  - name: imap
+    driver: process
+    endpoints: [{host: 127.0.0.1, port: 143}]
+    process: {argv: [/usr/sbin/dovecot, -F]}
+`
+
+func TestEveryFaultIsToldWithItsPlaceAndItsMend(t *testing.T) {
+	for _, c := range []struct {
+		name, from, to string
+		line, column   int
+		message, mend  string
+	}{
+		{"misspelt key", "members:", "mebmers:", 3, 1, `unknown field "mebmers"`, "spelling"},
+		{"misspelt key of a service", "driver: process", "driven: process", 6, 5, `unknown field "driven"`, "spelling"},
+		{"a key twice", "dir: data", "node: mail-2", 2, 1, "already defined", "one of the two"},
+		{"no number", "port: 143", "port: imap", 7, 41, "cannot unmarshal", "right kind"},
+		{"no time", "dir: data", "dir: data\nprobe_interval: soon", 3, 17, "no time", "10s"},
+		{"a negative time", "dir: data", "dir: data\nprobe_interval: -1s", 3, 17, "negative", "default"},
+		{"second document", "dir: data", "dir: data\n---\nnode: mail-2", 4, 1, "2 documents", "exactly one"},
+		{"alias", "node: mail-1", "node: &n mail-1\nregion: *n", 1, 7, "anchors", "write the value out"},
+		{"no mapping", good, "- imap\n", 1, 1, "no mapping", "node: ID"},
+		{"nothing", good, "", 1, 1, "documents", "exactly one"},
+		{"broken YAML", "members: [127.0.0.1:7101]", "members: [127.0.0.1:7101", 4, 1, "", "indentation"},
+		{"no node", "node: mail-1\n", "", 1, 1, "name", "node's id"},
+		{"odd node", "node: mail-1", "node: mail 1", 1, 7, "name", "node's id"},
+		{"no folder", "dir: data\n", "", 1, 1, "no data folder", "dir:"},
+		{"no member", "[127.0.0.1:7101]", "[]", 3, 10, "no member", "members:"},
+		{"member without port", "127.0.0.1:7101", "127.0.0.1", 3, 11, "no address", "host:port"},
+		{"member elsewhere without TLS", "127.0.0.1:7101", "127.0.0.1:7101, 10.0.0.1:7101", 3, 27, "no TLS", "roster certs"},
+		{"half of TLS", "dir: data", "dir: data\ntls: {ca: ca.pem}", 3, 6, "no file", "all of"},
+		{"TLS of nothing", "dir: data", "dir: data\ntls: {}", 3, 6, "names no file", "take `tls` out"},
+		{"label that is a key", "dir: data", "dir: data\nlabels:\n  zone: a", 4, 3, "what the node already is", "take it out"},
+		{"smtp", "name: imap", "name: smtp", 5, 11, "two services", "smtp-inbound"},
+		{"odd service", "name: imap", "name: IMAP", 5, 11, "no service name", "lower-case"},
+		{"no driver", "    driver: process\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    process: {argv: [/usr/sbin/dovecot, -F]}\n", "    endpoints: [{host: 127.0.0.1, port: 143}]\n", 5, 5, "no driver", "driver: process"},
+		{"unknown driver", "driver: process\n", "driver: systemd\n", 6, 13, "no driver \"systemd\"", "process or builtin"},
+		{"no command", "    process: {argv: [/usr/sbin/dovecot, -F]}\n", "", 5, 5, "no command", "argv"},
+		{"no argv", "{argv: [/usr/sbin/dovecot, -F]}", "{stop_signal: TERM}", 8, 14, "nothing to run", "foreground"},
+		{"empty prepare", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], prepare: [[]]}", 8, 36, "nothing to run", "take it out"},
+		{"drain without undrain", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], drain: [b]}", 8, 33, "taken back", "undrain"},
+		{"undrain without drain", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], undrain: [b]}", 8, 35, "take back", "drain"},
+		{"odd signal", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], stop_signal: STOPP}", 8, 39, "no signal", "TERM"},
+		{"negative patience", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], kill_after: -1s}", 8, 38, "negative", "30s"},
+		{"restart group of processes", "driver: process", "driver: process\n    restart_group: mail", 7, 20, "no restart groups", "take it out"},
+		{"local data", "driver: process", "driver: process\n    data: local", 7, 11, "not built yet", "shared"},
+		{"odd data", "driver: process", "driver: process\n    data: mine", 7, 11, "where data lives", "shared or local"},
+		{"command of the builtin driver", "driver: process", "driver: builtin", 8, 14, "runs no command", "take `process` out"},
+		{"no endpoint", "    endpoints: [{host: 127.0.0.1, port: 143}]\n", "", 5, 5, "no endpoint", "endpoints:"},
+		{"every address", "host: 127.0.0.1", "host: 0.0.0.0", 7, 24, "every address", "clients dial"},
+		{"no host", "host: 127.0.0.1, ", "", 7, 17, "no host", "clients dial"},
+		{"no port", "port: 143", "port: 0", 7, 41, "no port", "65535"},
+		{"large port", "port: 143", "port: 65536", 7, 41, "no port", "65535"},
+		{"odd TLS", "port: 143", "port: 143, tls: ssl", 7, 51, "no way to speak TLS", "starttls"},
+		{"path of imap", "port: 143", "port: 143, path: /x", 7, 52, "path", "jmap and webdav"},
+		{"one endpoint twice", "[{host: 127.0.0.1, port: 143}]", "[{host: 127.0.0.1, port: 143}, {host: 127.0.0.1, port: 143}]", 7, 47, "already", "of its own"},
+		{"one service twice", "services:", "services:\n  - {name: imap, driver: builtin, endpoints: [{host: 127.0.0.1, port: 1}]}", 6, 11, "twice", "all of its endpoints"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			if !strings.Contains(good, c.from) {
+				t.Fatalf("the case changes nothing: %q", c.from)
+			}
+			path := filepath.Join(t.TempDir(), "agent.yaml")
+			if err := os.WriteFile(path, []byte(strings.Replace(good, c.from, c.to, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			_, err := LoadConfig(path)
+			var fs Faults
+			if !errors.As(err, &fs) {
+				t.Fatalf("load: %v", err)
+			}
+			i := slices.IndexFunc(fs, func(f *Fault) bool {
+				return strings.Contains(f.Message, c.message) && strings.Contains(f.Mend, c.mend)
+			})
+			if i < 0 {
+				t.Fatalf("no fault says %q and %q:\n%v", c.message, c.mend, err)
+			}
+			f := fs[i]
+			if f.Line != c.line || f.Column != c.column || f.File != path {
+				t.Errorf("at %d:%d, want %d:%d:\n%v", f.Line, f.Column, c.line, c.column, f)
+			}
+			if !strings.HasSuffix(f.Excerpt, "^") || !strings.Contains(f.Error(), fmt.Sprintf("%s:%d:%d: ", path, f.Line, f.Column)) {
+				t.Errorf("error: %v", f)
+			}
+		})
+	}
+}
+
+func TestAllFaultsAreToldAtOnce(t *testing.T) {
+	_, err := parseConfig("agent.yaml", []byte("members: [10.0.0.1]\nservices:\n  - {name: smtp, data: mine}\n"))
+	var fs Faults
+	if !errors.As(err, &fs) || len(fs) < 6 {
+		t.Fatalf("load: %v", err)
+	}
+}
+
+func TestALargeFileIsRefused(t *testing.T) {
+	_, err := parseConfig("agent.yaml", []byte(good+"#"+strings.Repeat("x", largestConfig)))
+	if err == nil || !strings.Contains(err.Error(), "1 MiB") {
+		t.Fatal("it was read")
+	}
+}
+
+func TestNoFileIsAnErrorThatNamesIt(t *testing.T) {
+	if _, err := LoadConfig("testdata/config/none.yaml"); !errors.Is(err, os.ErrNotExist) {
+		t.Fatal(err)
+	}
+}
+
+func FuzzConfig(f *testing.F) {
+	f.Add([]byte(good))
+	reference, err := os.ReadFile("testdata/config/reference.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(reference)
+	f.Add([]byte("node: &a [*a]\n"))
+	f.Add([]byte("services: [{endpoints: [{port: -1}]}]\n"))
+	f.Fuzz(func(t *testing.T, src []byte) {
+		cfg, err := parseConfig("agent.yaml", src)
+		if err == nil && cfg.Validate() != nil {
+			t.Fatal("read without an error, and not valid")
+		}
+	})
+}
