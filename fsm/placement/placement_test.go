@@ -126,6 +126,15 @@ func TestMembersKeepTheirSeatsWhereOthersAreBetterByOrder(t *testing.T) {
 	}
 }
 
+func TestPoolsOfTheSameServiceDoNotSwapMembers(t *testing.T) {
+	before := topologyOf(count("west", 1, "imap"), count("east", 1, "imap"))
+	nodes := settle(plainNodes(2), before, place(t, before, plainNodes(2)))
+	after := topologyOf(count("east", 1, "imap"), count("west", 1, "imap"))
+	if got, want := seats(place(t, after, nodes)), "east: node-2; west: node-1"; got != want {
+		t.Errorf("seats are %s, want %s", got, want)
+	}
+}
+
 func TestAPoolThatGrowsKeepsItsMembersAndTakesUnusedNodes(t *testing.T) {
 	before := topologyOf(count("imap", 2, "imap"), count("jmap", 2, "jmap"))
 	nodes := settle(plainNodes(6), before, place(t, before, plainNodes(6)))

@@ -60,6 +60,17 @@ func TestAServiceIsStartedElsewhereBeforeItIsDrained(t *testing.T) {
 	c.mustBeDone(c.expect(""))
 }
 
+func TestTheNextWaveWaitsForEveryMoveOfTheLast(t *testing.T) {
+	c := running(t, nodesOf(4), topologyOf(only(count("imap", 1, "imap"), "node-1"), only(count("jmap", 1, "jmap"), "node-2")))
+	c.adopt(topologyOf(only(count("imap", 1, "imap"), "node-3"), only(count("jmap", 1, "jmap"), "node-4")))
+	c.expect("start imap node-3, start jmap node-4")
+	c.report(c.node("node-3"), "imap", v1.ServiceState_SERVICE_STATE_SERVING)
+	c.takeStock()
+	mustSay(t, c.expect(""), "jmap on node-4 has to become ready")
+	c.finish()
+	c.expect("drain imap node-1, drain jmap node-2")
+}
+
 func TestTheFirstPlacementIsNotBoundByMaxMoving(t *testing.T) {
 	c := newCluster(t, topologyOf(all("all", five...)), tenNodes(), nil)
 	if step := c.step(); len(step.Moves) != 50 {
@@ -262,7 +273,7 @@ func TestTheSpareNodeOfAServiceIsKeptUntilItsMembersHaveRestarted(t *testing.T) 
 	// imap stays on two nodes with a floor of 2: node-3 or node-4 has to stand in
 	// while these end jmap one by one, and ends imap last.
 	after := topologyOf(only(count("imap", 2, "imap"), "node-1", "node-2"), only(count("jmap", 2, "jmap"), "node-3", "node-4"))
-	c.adopt(floor(after, "imap", 2))
+	c.adopt(moving(floor(after, "imap", 2), 100))
 	c.mustBeDone(c.run())
 }
 
