@@ -123,7 +123,7 @@ func watchStatus(ctx context.Context, sh *shell, link *connect.Link, read func(c
 	ctx, cancel := sh.connect.Long(ctx, 0)
 	defer cancel()
 	live := screen.New(sh.out)
-	defer live.Close()
+	defer func() { _ = live.Close() }() // only the cursor is at stake
 	events := v1.NewEventServiceClient(link)
 
 	var frame screen.Frame

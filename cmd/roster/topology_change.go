@@ -117,7 +117,7 @@ func (c *topologyChange) follow(ctx context.Context, link *connect.Link, revisio
 	defer cancel()
 	// Answers are on the output; what is on its way is told beside it.
 	live := screen.New(c.sh.err)
-	defer live.Close()
+	defer func() { _ = live.Close() }() // only the cursor is at stake
 	var drawing error
 	settled, err := follow.Settled(ctx, revision, statusOf(c.sh, link, false), func(s *v1.Status, trouble error) {
 		frame := screen.Frame{Status: s}
@@ -129,7 +129,9 @@ func (c *topologyChange) follow(ctx context.Context, link *connect.Link, revisio
 	if err := errors.Join(err, drawing); err != nil {
 		return err
 	}
-	live.Close()
+	if err := live.Close(); err != nil {
+		return err
+	}
 	c.sh.say("Settled on revision %d.", settled.GetTopology().GetRevision())
 	return nil
 }

@@ -12,6 +12,9 @@ type Link struct {
 	*client.Client
 }
 
+// Close ends the connection; whatever it says of that changes nothing any more.
+func (l *Link) Close() { _ = l.Client.Close() }
+
 // Open makes the connection; nothing is dialled before the first call.
 func (f *Flags) Open() (*Link, error) {
 	if err := f.Validate(); err != nil {

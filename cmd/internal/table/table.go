@@ -74,8 +74,14 @@ func Paint(style func(string) string, text string) Styled {
 
 // WriteTo writes the table; an empty one writes nothing.
 func (t *Table) WriteTo(w io.Writer) (int64, error) {
+	written, err := io.WriteString(w, t.String())
+	return int64(written), err
+}
+
+// String is the table's lines; an empty one has none.
+func (t *Table) String() string {
 	if len(t.rows) == 0 {
-		return 0, nil
+		return ""
 	}
 	widths := make([]int, len(t.columns))
 	head := make([]cell, len(t.columns))
@@ -91,8 +97,7 @@ func (t *Table) WriteTo(w io.Writer) (int64, error) {
 	for _, row := range t.rows {
 		t.line(&out, widths, row)
 	}
-	written, err := io.WriteString(w, out.String())
-	return int64(written), err
+	return out.String()
 }
 
 func (t *Table) line(out *strings.Builder, widths []int, row []cell) {

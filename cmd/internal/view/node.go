@@ -70,10 +70,8 @@ func Node(w io.Writer, look Look, node *v1.Node) error {
 	rest.Row("agent", word.Or(node.GetAgentVersion()))
 	rest.Row("registered", word.Time(node.GetRegisteredAt()))
 	out.WriteByte('\n')
-	var lines strings.Builder
-	rest.WriteTo(&lines)
 	// This one has no head.
-	_, body, _ := strings.Cut(lines.String(), "\n")
+	_, body, _ := strings.Cut(rest.String(), "\n")
 	out.WriteString(body)
 	return write(w, &out)
 }

@@ -30,7 +30,7 @@ func Plan(w io.Writer, look Look, response *v1.PlanTopologyResponse) error {
 		for _, move := range wave.GetMoves() {
 			t.Row(action(look, move.GetAction()), move.GetService(), move.GetNode(), word.Or(move.GetPool()), move.GetReason())
 		}
-		t.WriteTo(&out)
+		out.WriteString(t.String())
 		out.WriteByte('\n')
 	}
 	for _, shortage := range plan.GetShortages() {

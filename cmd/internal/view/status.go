@@ -67,7 +67,7 @@ func section(out *strings.Builder, t *table.Table) {
 		return
 	}
 	out.WriteByte('\n')
-	t.WriteTo(out)
+	out.WriteString(t.String())
 }
 
 func statusServices(look Look, s *v1.Status) *table.Table {
