@@ -30,6 +30,7 @@ type Node struct {
 	queue   *queue
 	reads   chan chan readAnswer
 	store   *watchedStore
+	witness *witness
 	cache   *raft.LogCache
 
 	// node is set before started is closed.

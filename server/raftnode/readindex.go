@@ -3,6 +3,7 @@ package raftnode
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/raft"
@@ -106,16 +107,35 @@ func (n *Node) verify(ctx context.Context) (index, term uint64, err error) {
 	if n.raft().CurrentTerm() != term {
 		return 0, 0, n.notLeader()
 	}
-	commit := n.raft().CommitIndex()
-	// This can block, as behind a hung disk; it ends with the reign.
-	err = n.wait(reign.ctx, "verify leadership", func() error { return n.raft().VerifyLeader().Error() })
-	if err != nil {
+	commit, noted := n.raft().CommitIndex(), n.witness.now()
+	if err := n.accepted(reign, noted); err != nil {
 		return 0, 0, fmt.Errorf("read index: %w (%w)", ErrNotLeader, err)
 	}
 	if n.raft().CurrentTerm() != term {
 		return 0, 0, n.notLeader()
 	}
 	return n.lastCommand(commit), term, nil
+}
+
+// accepted waits until a majority accepted this member as the leader when it
+// was asked after a moment. It can block, as behind a hung disk, and ends with
+// the reign.
+func (n *Node) accepted(r *reign, moment uint64) error {
+	for {
+		// This makes raft ask at once, and finds out that it is over; but raft
+		// takes answers to earlier questions too, see witness.
+		if err := n.wait(r.ctx, "verify leadership", func() error { return n.raft().VerifyLeader().Error() }); err != nil {
+			return err
+		}
+		voters := n.Voters()
+		votes := n.witness.acceptedSince(moment, r.term, voters)
+		if slices.Contains(voters, n.cfg.Identity.ID) {
+			votes++ // its own
+		}
+		if votes > len(voters)/2 {
+			return nil
+		}
+	}
 }
 
 // lastCommand is the index of the newest command at or below index. Raft's own

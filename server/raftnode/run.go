@@ -75,10 +75,11 @@ type link struct {
 
 func (n *Node) openLink() link {
 	if n.cfg.transport != nil {
-		return link{transport: n.cfg.transport(raft.ServerID(n.cfg.Identity.ID))}
+		n.witness = newWitness(n.cfg.transport(raft.ServerID(n.cfg.Identity.ID)))
+		return link{transport: n.witness}
 	}
 	s := newStream(n.cfg, n.listener)
-	return link{stream: s, transport: raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
+	n.witness = newWitness(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: s,
 		// One at a time: with more, an error of a follower's disk can stop
 		// replication to it for good. Group commit gives the speed back.
@@ -88,7 +89,8 @@ func (n *Node) openLink() link {
 		ServerAddressProvider:   resolver(n.cfg.ResolvePeer),
 		Logger:                  newRaftLog(n.cfg.Logger),
 		MsgpackUseNewTimeFormat: true,
-	})}
+	}))
+	return link{stream: s, transport: n.witness}
 }
 
 // close closes the port and all connections; transport and stream may be closed
@@ -181,14 +183,15 @@ func (n *Node) shutDown(link link, cancel func(), running *sync.WaitGroup, grace
 	}
 	n.throne.close()
 	cancel()
+	// Off the network first: behind a hung disk heartbeats would go on, and
+	// nobody may take this member for a live leader. It then finds out by
+	// itself that it leads no more, and answers what waits; once it is shut
+	// down, raft answers nothing.
+	_ = link.close()
+	n.within(n.calls.Wait)
 	return n.within(func() {
-		down := n.raft().Shutdown()
-		// Replication may wait for a peer that does not answer, and a hung disk
-		// for ever: either way nobody may take this member for a live leader.
-		_ = link.close()
-		_ = down.Error()
+		_ = n.raft().Shutdown().Error()
 		running.Wait()
-		n.calls.Wait()
 	})
 }
 
