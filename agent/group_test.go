@@ -2,10 +2,12 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"roster/agent/driver"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -150,6 +152,31 @@ func TestAnOrderStandsOnlyWhileNoNewerSetAsksForSomethingElse(t *testing.T) {
 	}
 }
 
+func TestAtTheMomentOfActingTheOrderIsComparedAgain(t *testing.T) {
+	r := newRig(t, "imap")
+	a, err := New(r.cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.makeWorkers(r.cfg.Drivers)
+	if err := a.take(set(7, "imap", serving), false); err != nil {
+		t.Fatal(err)
+	}
+	order, _ := a.orders.of("imap")
+	if err := a.take(set(8), false); err != nil {
+		t.Fatal(err)
+	}
+	acted := false
+	err = a.workers["imap"].act(t.Context(), order, false, func(context.Context) error { acted = true; return nil })
+	if acted || !errors.Is(err, errSuperseded) {
+		t.Fatalf("acted on generation 7 while 8 is held (%v)", err)
+	}
+	w := a.workers["imap"]
+	if w.drain(t.Context(), order, driver.Observation{Running: true}); r.driver.said() != "" {
+		t.Fatalf("drained on generation 7 while 8 is held: %s", r.driver.said())
+	}
+}
+
 func TestADrainInARestartGroupDelaysTheOthersNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := grouped(t, "imap", "jmap")
@@ -173,4 +200,16 @@ func TestADrainInARestartGroupDelaysTheOthersNot(t *testing.T) {
 			t.Fatalf("after a restart it took %s", took)
 		}
 	})
+}
+
+func TestAProbeThatBeganBeforeARestartProvesNothing(t *testing.T) {
+	b := newBoard([]*v1.ServiceClaim{{Name: "imap", RestartGroup: "mail"}, {Name: "jmap", RestartGroup: "mail"}})
+	before := b.token("imap")
+	b.restarted("jmap")
+	if b.serves("imap", before, driver.Observation{}, "") || b.state("imap") == isServing {
+		t.Fatal("a probe from before the restart made it serve")
+	}
+	if !b.serves("imap", b.token("imap"), driver.Observation{}, "") {
+		t.Fatal("a probe from after the restart did not make it serve")
+	}
 }
