@@ -65,8 +65,8 @@ func (s Session) Run(ctx context.Context) error {
 			cancel()
 		}
 	}()
-	if !s.Once {
-		s.announce(cluster)
+	if !s.Once && !(s.Picture && screen.New(s.Out).InPlace()) {
+		s.announce(cluster) // else it stands under the picture
 	}
 	err = s.drive(ctx, api, cluster)
 	select {
