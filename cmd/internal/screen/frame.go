@@ -86,7 +86,7 @@ func head(frame Frame, look view.Look) []string {
 		if s.GetSettled() {
 			title += "  " + p.Good("settled")
 		} else {
-			title += "  " + p.Warn("moving")
+			title += "  " + p.Warn("not settled")
 		}
 	} else {
 		title += "  " + p.Dim("no topology yet")

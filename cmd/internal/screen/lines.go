@@ -58,7 +58,7 @@ func Summary(s *v1.Status) string {
 	case s.GetSettled():
 		parts = append(parts, fmt.Sprintf("%s r%d settled", topology.GetName(), topology.GetRevision()))
 	default:
-		parts = append(parts, fmt.Sprintf("%s r%d moving", topology.GetName(), topology.GetRevision()))
+		parts = append(parts, fmt.Sprintf("%s r%d not settled", topology.GetName(), topology.GetRevision()))
 	}
 	for _, name := range services(s) {
 		service := s.GetServices()[name]

@@ -38,7 +38,7 @@ func Headline(look Look, s *v1.Status) string {
 		if s.GetSettled() {
 			parts = append(parts, "settled")
 		} else {
-			parts = append(parts, look.Paint.Warn("moving"))
+			parts = append(parts, look.Paint.Warn("not settled"))
 		}
 	} else {
 		parts = append(parts, "no topology yet")
