@@ -115,7 +115,7 @@ func (n *Node) openFiles() (err error) {
 	if n.cfg.wrapStore != nil {
 		inner = n.cfg.wrapStore(inner)
 	}
-	n.store = &watchedStore{inner: inner, watch: n.watch, dir: n.cfg.Dir}
+	n.store = &watchedStore{inner: inner, watch: n.watch, dir: n.cfg.Dir, me: raft.ServerID(n.cfg.Identity.ID)}
 	if n.cache, err = raft.NewLogCache(logCacheSize, n.store); err != nil {
 		return fmt.Errorf("make log cache: %w", err)
 	}

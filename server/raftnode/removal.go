@@ -20,7 +20,7 @@ func (n *Node) superviseMembership(ctx context.Context) error {
 	tick := time.NewTicker(n.timing.election)
 	defer tick.Stop()
 	patience := max(2*time.Second, removedAfter*n.timing.election)
-	begun, belonged, told := time.Now(), false, false
+	begun, told := time.Now(), false
 	for {
 		select {
 		case <-ctx.Done():
@@ -34,13 +34,13 @@ func (n *Node) superviseMembership(ctx context.Context) error {
 			return n.removed()
 		}
 		if _, in := n.server(n.cfg.Identity.ID); in {
-			belonged = true
+			n.store.belonged.Store(true)
 			continue
 		}
 		if len(n.Servers()) == 0 || time.Since(begun) < patience || time.Since(n.raft().LastContact()) < patience {
 			continue
 		}
-		if belonged {
+		if n.store.belonged.Load() {
 			return n.removed()
 		}
 		if !told {

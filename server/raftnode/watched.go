@@ -3,6 +3,7 @@ package raftnode
 import (
 	"errors"
 	"runtime"
+	"slices"
 	"sync/atomic"
 
 	"github.com/hashicorp/raft"
@@ -16,6 +17,10 @@ type watchedStore struct {
 	// stop tells the member to stop; nil until raft runs.
 	stop atomic.Pointer[func(error)]
 	dir  string
+	// me is this member's id; belonged is set once a configuration with it was
+	// stored.
+	me       raft.ServerID
+	belonged atomic.Bool
 }
 
 // arm makes the store stop the member by itself, once raft has read it.
@@ -71,6 +76,12 @@ func (s *watchedStore) StoreLog(log *raft.Log) error {
 }
 
 func (s *watchedStore) StoreLogs(logs []*raft.Log) error {
+	for _, log := range logs {
+		if log.Type == raft.LogConfiguration && slices.ContainsFunc(raft.DecodeConfiguration(log.Data).Servers,
+			func(server raft.Server) bool { return server.ID == s.me }) {
+			s.belonged.Store(true)
+		}
+	}
 	return s.write("a write to the log", func() error { return s.inner.StoreLogs(logs) })
 }
 
