@@ -39,7 +39,7 @@ topology that removes a service or stops more than 20 % of the assignments needs
 			return err
 		}
 		topology := v1.NewTopologyServiceClient(link)
-		change.plan = &v1.PlanTopologyRequest{Source: source, FileName: name, AcceptShortage: change.acceptShortage}
+		change.plan = &v1.PlanTopologyRequest{Source: source, FileName: name}
 		change.apply = func(ctx context.Context, basis string) (uint64, error) {
 			response, err := call(ctx, sh, topology.ApplyTopology, &v1.ApplyTopologyRequest{
 				RequestId: change.id(link), Source: source, FileName: name,

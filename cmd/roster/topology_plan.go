@@ -29,7 +29,6 @@ With --detailed-exitcode it exits with 2 where there is something to change.`,
 	}
 	addFileFlag(cmd, &path, "topology `file`; - reads the input")
 	cmd.Flags().Uint64Var(&request.Revision, "revision", 0, "plan this kept `revision` instead of a file")
-	cmd.Flags().BoolVar(&request.AcceptShortage, "accept-shortage", false, "plan even what today's nodes cannot fill")
 	cmd.Flags().BoolVar(&request.Stale, "stale", false, "read the answering member's own state, perhaps old")
 	cmd.Flags().BoolVar(&detailed, "detailed-exitcode", false, "exit with 2 where there is something to change")
 	exclude(cmd, "file", "revision")

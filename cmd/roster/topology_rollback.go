@@ -28,7 +28,7 @@ as apply does.`,
 			return err
 		}
 		topology := v1.NewTopologyServiceClient(link)
-		change.plan = &v1.PlanTopologyRequest{Revision: number, AcceptShortage: change.acceptShortage}
+		change.plan = &v1.PlanTopologyRequest{Revision: number}
 		change.apply = func(ctx context.Context, basis string) (uint64, error) {
 			response, err := call(ctx, sh, topology.RollbackTopology, &v1.RollbackTopologyRequest{
 				RequestId: change.id(link), Revision: number,

@@ -24,6 +24,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// From agent to member: a Hello, then heartbeats.
 type SessionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:
@@ -274,6 +275,7 @@ func (x *Heartbeat) GetReports() []*ServiceReport {
 	return nil
 }
 
+// From member to agent: a Welcome, then sets and acknowledgements.
 type SessionResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Message:

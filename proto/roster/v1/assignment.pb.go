@@ -419,6 +419,7 @@ func (x *NodeAssignments) GetReady() []string {
 	return nil
 }
 
+// Which assignments.
 type ListAssignmentsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Stale bool                   `protobuf:"varint,1,opt,name=stale,proto3" json:"stale,omitempty"`
@@ -481,6 +482,7 @@ func (x *ListAssignmentsRequest) GetService() string {
 	return ""
 }
 
+// Sets by node, at one index.
 type ListAssignmentsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nodes         []*NodeAssignments     `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
@@ -533,6 +535,7 @@ func (x *ListAssignmentsResponse) GetIndex() uint64 {
 	return 0
 }
 
+// Where a watch begins, or goes on.
 type WatchAssignmentsRequest struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	AfterIndex uint64                 `protobuf:"varint,1,opt,name=after_index,json=afterIndex,proto3" json:"after_index,omitempty"`
@@ -594,6 +597,7 @@ func (x *WatchAssignmentsRequest) GetNode() string {
 	return ""
 }
 
+// The sets that changed since the last message; whole per node.
 type WatchAssignmentsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`

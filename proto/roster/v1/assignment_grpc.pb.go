@@ -31,6 +31,7 @@ const (
 //
 // AssignmentService lists and watches assignments.
 type AssignmentServiceClient interface {
+	// ListAssignments returns the sets of nodes.
 	ListAssignments(ctx context.Context, in *ListAssignmentsRequest, opts ...grpc.CallOption) (*ListAssignmentsResponse, error)
 	// WatchAssignments sends the sets changed after an index, then each change.
 	WatchAssignments(ctx context.Context, in *WatchAssignmentsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchAssignmentsResponse], error)
@@ -79,6 +80,7 @@ type AssignmentService_WatchAssignmentsClient = grpc.ServerStreamingClient[Watch
 //
 // AssignmentService lists and watches assignments.
 type AssignmentServiceServer interface {
+	// ListAssignments returns the sets of nodes.
 	ListAssignments(context.Context, *ListAssignmentsRequest) (*ListAssignmentsResponse, error)
 	// WatchAssignments sends the sets changed after an index, then each change.
 	WatchAssignments(*WatchAssignmentsRequest, grpc.ServerStreamingServer[WatchAssignmentsResponse]) error

@@ -929,6 +929,7 @@ func (x *Status) GetTime() *timestamppb.Timestamp {
 	return nil
 }
 
+// The cluster at a glance.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Stale         bool                   `protobuf:"varint,1,opt,name=stale,proto3" json:"stale,omitempty"`
@@ -973,6 +974,7 @@ func (x *GetStatusRequest) GetStale() bool {
 	return false
 }
 
+// The status.
 type GetStatusResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Status        *Status                `protobuf:"bytes,1,opt,name=status,proto3" json:"status,omitempty"`
@@ -1017,6 +1019,7 @@ func (x *GetStatusResponse) GetStatus() *Status {
 	return nil
 }
 
+// All members.
 type ListMembersRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Stale         bool                   `protobuf:"varint,1,opt,name=stale,proto3" json:"stale,omitempty"`
@@ -1061,6 +1064,7 @@ func (x *ListMembersRequest) GetStale() bool {
 	return false
 }
 
+// The members sorted by id, at one index.
 type ListMembersResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Members       []*Member              `protobuf:"bytes,1,rep,name=members,proto3" json:"members,omitempty"`
@@ -1113,6 +1117,7 @@ func (x *ListMembersResponse) GetIndex() uint64 {
 	return 0
 }
 
+// The member that joins.
 type JoinMemberRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1166,6 +1171,7 @@ func (x *JoinMemberRequest) GetMember() *Member {
 	return nil
 }
 
+// What the new member needs to know before it starts.
 type JoinMemberResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Cluster       *Cluster               `protobuf:"bytes,1,opt,name=cluster,proto3" json:"cluster,omitempty"`
@@ -1218,6 +1224,7 @@ func (x *JoinMemberResponse) GetMembers() []*Member {
 	return nil
 }
 
+// The member to take out.
 type RemoveMemberRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1270,6 +1277,7 @@ func (x *RemoveMemberRequest) GetId() string {
 	return ""
 }
 
+// The change.
 type RemoveMemberResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -1314,6 +1322,7 @@ func (x *RemoveMemberResponse) GetIndex() uint64 {
 	return 0
 }
 
+// Who shall lead.
 type TransferLeadershipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Member to hand to; empty: the one that is furthest.
@@ -1359,6 +1368,7 @@ func (x *TransferLeadershipRequest) GetId() string {
 	return ""
 }
 
+// Who leads now.
 type TransferLeadershipResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The member that leads now.
@@ -1404,6 +1414,7 @@ func (x *TransferLeadershipResponse) GetLeader() string {
 	return ""
 }
 
+// The member that answers.
 type SnapshotMemberRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -1440,6 +1451,7 @@ func (*SnapshotMemberRequest) Descriptor() ([]byte, []int) {
 	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{18}
 }
 
+// The snapshot that was written.
 type SnapshotMemberResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`

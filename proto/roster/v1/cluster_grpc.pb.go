@@ -37,6 +37,7 @@ const (
 type ClusterServiceClient interface {
 	// GetStatus answers with stale state where there is no leader, and says so.
 	GetStatus(ctx context.Context, in *GetStatusRequest, opts ...grpc.CallOption) (*GetStatusResponse, error)
+	// ListMembers returns every member with its vote.
 	ListMembers(ctx context.Context, in *ListMembersRequest, opts ...grpc.CallOption) (*ListMembersResponse, error)
 	// JoinMember adds a member as non-voter; it is promoted when it caught up.
 	JoinMember(ctx context.Context, in *JoinMemberRequest, opts ...grpc.CallOption) (*JoinMemberResponse, error)
@@ -125,6 +126,7 @@ func (c *clusterServiceClient) SnapshotMember(ctx context.Context, in *SnapshotM
 type ClusterServiceServer interface {
 	// GetStatus answers with stale state where there is no leader, and says so.
 	GetStatus(context.Context, *GetStatusRequest) (*GetStatusResponse, error)
+	// ListMembers returns every member with its vote.
 	ListMembers(context.Context, *ListMembersRequest) (*ListMembersResponse, error)
 	// JoinMember adds a member as non-voter; it is promoted when it caught up.
 	JoinMember(context.Context, *JoinMemberRequest) (*JoinMemberResponse, error)

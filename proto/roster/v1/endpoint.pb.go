@@ -233,6 +233,7 @@ func (x *Endpoint) GetState() EndpointState {
 	return EndpointState_ENDPOINT_STATE_UNSPECIFIED
 }
 
+// Which endpoints.
 type ListEndpointsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Stale bool                   `protobuf:"varint,1,opt,name=stale,proto3" json:"stale,omitempty"`
@@ -286,6 +287,7 @@ func (x *ListEndpointsRequest) GetService() string {
 	return ""
 }
 
+// Endpoints sorted by service, at one index.
 type ListEndpointsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Endpoints     []*Endpoint            `protobuf:"bytes,1,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
@@ -338,6 +340,7 @@ func (x *ListEndpointsResponse) GetIndex() uint64 {
 	return 0
 }
 
+// Where a watch begins, or goes on.
 type WatchEndpointsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AfterIndex    uint64                 `protobuf:"varint,1,opt,name=after_index,json=afterIndex,proto3" json:"after_index,omitempty"`
@@ -390,6 +393,7 @@ func (x *WatchEndpointsRequest) GetEpoch() uint64 {
 	return 0
 }
 
+// The nodes whose endpoints may have changed; whole per node.
 type WatchEndpointsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`

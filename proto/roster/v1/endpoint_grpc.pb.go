@@ -31,6 +31,7 @@ const (
 //
 // EndpointService lists and watches the endpoints of assigned services.
 type EndpointServiceClient interface {
+	// ListEndpoints returns where assigned services answer.
 	ListEndpoints(ctx context.Context, in *ListEndpointsRequest, opts ...grpc.CallOption) (*ListEndpointsResponse, error)
 	// WatchEndpoints sends the endpoints of nodes changed after an index, then
 	// each change; whole per node.
@@ -80,6 +81,7 @@ type EndpointService_WatchEndpointsClient = grpc.ServerStreamingClient[WatchEndp
 //
 // EndpointService lists and watches the endpoints of assigned services.
 type EndpointServiceServer interface {
+	// ListEndpoints returns where assigned services answer.
 	ListEndpoints(context.Context, *ListEndpointsRequest) (*ListEndpointsResponse, error)
 	// WatchEndpoints sends the endpoints of nodes changed after an index, then
 	// each change; whole per node.

@@ -172,6 +172,7 @@ func (x *Event) GetReason() string {
 	return ""
 }
 
+// Which events.
 type ListEventsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Events after this index; 0: the oldest that is kept.
@@ -252,6 +253,7 @@ func (x *ListEventsRequest) GetKind() string {
 	return ""
 }
 
+// Events, oldest first.
 type ListEventsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Events        []*Event               `protobuf:"bytes,1,rep,name=events,proto3" json:"events,omitempty"`
@@ -312,6 +314,7 @@ func (x *ListEventsResponse) GetOldestIndex() uint64 {
 	return 0
 }
 
+// Where a watch begins, or goes on, and which events it sees.
 type WatchEventsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	AfterIndex    uint64                 `protobuf:"varint,1,opt,name=after_index,json=afterIndex,proto3" json:"after_index,omitempty"`
@@ -380,6 +383,7 @@ func (x *WatchEventsRequest) GetKind() string {
 	return ""
 }
 
+// Events since the last message; those of one entry are never split.
 type WatchEventsResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Everything up to this index has been sent.

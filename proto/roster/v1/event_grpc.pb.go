@@ -32,6 +32,7 @@ const (
 // EventService reads what happened. OUT_OF_RANGE: events after the index that
 // was asked for are no longer kept; the message has the oldest one that is.
 type EventServiceClient interface {
+	// ListEvents returns the newest events that match.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (*ListEventsResponse, error)
 	// WatchEvents sends the events after an index, then each as it happens.
 	WatchEvents(ctx context.Context, in *WatchEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchEventsResponse], error)
@@ -81,6 +82,7 @@ type EventService_WatchEventsClient = grpc.ServerStreamingClient[WatchEventsResp
 // EventService reads what happened. OUT_OF_RANGE: events after the index that
 // was asked for are no longer kept; the message has the oldest one that is.
 type EventServiceServer interface {
+	// ListEvents returns the newest events that match.
 	ListEvents(context.Context, *ListEventsRequest) (*ListEventsResponse, error)
 	// WatchEvents sends the events after an index, then each as it happens.
 	WatchEvents(*WatchEventsRequest, grpc.ServerStreamingServer[WatchEventsResponse]) error

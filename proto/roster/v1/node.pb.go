@@ -578,6 +578,7 @@ func (x *Node) GetAssignmentIndex() uint64 {
 	return 0
 }
 
+// All nodes.
 type ListNodesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Stale         bool                   `protobuf:"varint,1,opt,name=stale,proto3" json:"stale,omitempty"`
@@ -622,6 +623,7 @@ func (x *ListNodesRequest) GetStale() bool {
 	return false
 }
 
+// The nodes sorted by id, at one index.
 type ListNodesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Nodes         []*Node                `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
@@ -674,6 +676,7 @@ func (x *ListNodesResponse) GetIndex() uint64 {
 	return 0
 }
 
+// One node by its id.
 type GetNodeRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -726,6 +729,7 @@ func (x *GetNodeRequest) GetStale() bool {
 	return false
 }
 
+// The node at one index.
 type GetNodeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Node          *Node                  `protobuf:"bytes,1,opt,name=node,proto3" json:"node,omitempty"`
@@ -778,6 +782,7 @@ func (x *GetNodeResponse) GetIndex() uint64 {
 	return 0
 }
 
+// Where a watch begins, or goes on.
 type WatchNodesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Send what changed after this index; 0: everything.
@@ -832,6 +837,7 @@ func (x *WatchNodesRequest) GetEpoch() uint64 {
 	return 0
 }
 
+// What changed since the last message; whole records.
 type WatchNodesResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Everything up to this index has been sent.
@@ -912,6 +918,8 @@ func (x *WatchNodesResponse) GetReset_() bool {
 	return false
 }
 
+// What the operator sets; what is absent stays. An empty region or zone, or capacity 0, gives the
+// value back to the agent's claims.
 type UpdateNodeRequest struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	RequestId          string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1014,6 +1022,7 @@ func (x *UpdateNodeRequest) GetCapacity() uint32 {
 	return 0
 }
 
+// The change.
 type UpdateNodeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -1066,6 +1075,7 @@ func (x *UpdateNodeResponse) GetGeneration() uint64 {
 	return 0
 }
 
+// Many updates for one entry of the log.
 type UpdateNodesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// At most 512.
@@ -1111,6 +1121,7 @@ func (x *UpdateNodesRequest) GetUpdates() []*UpdateNodeRequest {
 	return nil
 }
 
+// One result for each update, in their order.
 type UpdateNodesResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Results       []*UpdateNodesResult   `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
@@ -1225,6 +1236,7 @@ func (x *UpdateNodesResult) GetMessage() string {
 	return ""
 }
 
+// The node to cordon, or to give back.
 type CordonNodeRequest struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	RequestId          string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1302,6 +1314,7 @@ func (x *CordonNodeRequest) GetReason() string {
 	return ""
 }
 
+// The change.
 type CordonNodeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -1354,6 +1367,7 @@ func (x *CordonNodeResponse) GetGeneration() uint64 {
 	return 0
 }
 
+// The node to forget.
 type RemoveNodeRequest struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	RequestId          string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1422,6 +1436,7 @@ func (x *RemoveNodeRequest) GetForce() bool {
 	return false
 }
 
+// The change.
 type RemoveNodeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`

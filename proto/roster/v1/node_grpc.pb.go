@@ -38,7 +38,9 @@ const (
 // the generation that they expect; ABORTED where it is another. NOT_FOUND: no
 // such node.
 type NodeServiceClient interface {
+	// ListNodes returns every node.
 	ListNodes(ctx context.Context, in *ListNodesRequest, opts ...grpc.CallOption) (*ListNodesResponse, error)
+	// GetNode returns one node.
 	GetNode(ctx context.Context, in *GetNodeRequest, opts ...grpc.CallOption) (*GetNodeResponse, error)
 	// WatchNodes sends the records changed after an index, then each change.
 	WatchNodes(ctx context.Context, in *WatchNodesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchNodesResponse], error)
@@ -148,7 +150,9 @@ func (c *nodeServiceClient) RemoveNode(ctx context.Context, in *RemoveNodeReques
 // the generation that they expect; ABORTED where it is another. NOT_FOUND: no
 // such node.
 type NodeServiceServer interface {
+	// ListNodes returns every node.
 	ListNodes(context.Context, *ListNodesRequest) (*ListNodesResponse, error)
+	// GetNode returns one node.
 	GetNode(context.Context, *GetNodeRequest) (*GetNodeResponse, error)
 	// WatchNodes sends the records changed after an index, then each change.
 	WatchNodes(*WatchNodesRequest, grpc.ServerStreamingServer[WatchNodesResponse]) error

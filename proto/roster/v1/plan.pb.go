@@ -36,6 +36,8 @@ const (
 	Action_ACTION_STOP Action = 3
 	// A drain is called off: wanted serving again.
 	Action_ACTION_UNDRAIN Action = 4
+	// It stays as it is, and fills a seat of another pool from now on.
+	Action_ACTION_RESEAT Action = 5
 )
 
 // Enum value maps for Action.
@@ -46,6 +48,7 @@ var (
 		2: "ACTION_DRAIN",
 		3: "ACTION_STOP",
 		4: "ACTION_UNDRAIN",
+		5: "ACTION_RESEAT",
 	}
 	Action_value = map[string]int32{
 		"ACTION_UNSPECIFIED": 0,
@@ -53,6 +56,7 @@ var (
 		"ACTION_DRAIN":       2,
 		"ACTION_STOP":        3,
 		"ACTION_UNDRAIN":     4,
+		"ACTION_RESEAT":      5,
 	}
 )
 
@@ -545,13 +549,14 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x05seats\x18\b \x03(\v2\x0f.roster.v1.SeatR\x05seats\x1a>\n" +
 	"\x10LowestReadyEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01*i\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01*|\n" +
 	"\x06Action\x12\x16\n" +
 	"\x12ACTION_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fACTION_START\x10\x01\x12\x10\n" +
 	"\fACTION_DRAIN\x10\x02\x12\x0f\n" +
 	"\vACTION_STOP\x10\x03\x12\x12\n" +
-	"\x0eACTION_UNDRAIN\x10\x04B!Z\x1froster/proto/roster/v1;rosterv1b\x06proto3"
+	"\x0eACTION_UNDRAIN\x10\x04\x12\x11\n" +
+	"\rACTION_RESEAT\x10\x05B!Z\x1froster/proto/roster/v1;rosterv1b\x06proto3"
 
 var (
 	file_roster_v1_plan_proto_rawDescOnce sync.Once

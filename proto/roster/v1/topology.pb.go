@@ -969,14 +969,13 @@ func (x *TopologyRevision) GetRollbackOf() uint64 {
 	return 0
 }
 
+// What to plan: a file, a kept revision, or else the topology in force.
 type PlanTopologyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The file; empty plans the topology in force.
 	Source []byte `protobuf:"bytes,1,opt,name=source,proto3" json:"source,omitempty"`
 	// Name of the file, for messages.
 	FileName string `protobuf:"bytes,2,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
-	// Plan even if today's nodes cannot fill it.
-	AcceptShortage bool `protobuf:"varint,3,opt,name=accept_shortage,json=acceptShortage,proto3" json:"accept_shortage,omitempty"`
 	// Read the answering member's own state, perhaps old.
 	Stale bool `protobuf:"varint,4,opt,name=stale,proto3" json:"stale,omitempty"`
 	// If not 0, plan this kept revision instead of source.
@@ -1029,13 +1028,6 @@ func (x *PlanTopologyRequest) GetFileName() string {
 	return ""
 }
 
-func (x *PlanTopologyRequest) GetAcceptShortage() bool {
-	if x != nil {
-		return x.AcceptShortage
-	}
-	return false
-}
-
 func (x *PlanTopologyRequest) GetStale() bool {
 	if x != nil {
 		return x.Stale
@@ -1050,6 +1042,7 @@ func (x *PlanTopologyRequest) GetRevision() uint64 {
 	return 0
 }
 
+// The plan, and what it changes.
 type PlanTopologyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Plan  *Plan                  `protobuf:"bytes,1,opt,name=plan,proto3" json:"plan,omitempty"`
@@ -1103,6 +1096,7 @@ func (x *PlanTopologyResponse) GetChanges() []*TopologyChange {
 	return nil
 }
 
+// The file to apply, and what it may cost.
 type ApplyTopologyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// A UUIDv7; the same id applies once.
@@ -1203,6 +1197,7 @@ func (x *ApplyTopologyRequest) GetAcceptShortage() bool {
 	return false
 }
 
+// What became of the file.
 type ApplyTopologyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The revision that is now in force.
@@ -1266,6 +1261,7 @@ func (x *ApplyTopologyResponse) GetChanged() bool {
 	return false
 }
 
+// Which revision.
 type GetTopologyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// 0: the one in force.
@@ -1319,6 +1315,7 @@ func (x *GetTopologyRequest) GetStale() bool {
 	return false
 }
 
+// The revision as written, and as it takes effect.
 type GetTopologyResponse struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Revision *TopologyRevision      `protobuf:"bytes,1,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -1381,6 +1378,7 @@ func (x *GetTopologyResponse) GetEffectiveSource() []byte {
 	return nil
 }
 
+// All revisions that are kept.
 type ListTopologyRevisionsRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Stale         bool                   `protobuf:"varint,1,opt,name=stale,proto3" json:"stale,omitempty"`
@@ -1425,6 +1423,7 @@ func (x *ListTopologyRevisionsRequest) GetStale() bool {
 	return false
 }
 
+// The newest 100, newest first.
 type ListTopologyRevisionsResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Revisions     []*TopologyRevision    `protobuf:"bytes,1,rep,name=revisions,proto3" json:"revisions,omitempty"`
@@ -1469,6 +1468,7 @@ func (x *ListTopologyRevisionsResponse) GetRevisions() []*TopologyRevision {
 	return nil
 }
 
+// The two sides to compare.
 type DiffTopologyRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The older side; 0: the one in force.
@@ -1547,6 +1547,7 @@ func (x *DiffTopologyRequest) GetStale() bool {
 	return false
 }
 
+// The differences in the order of their paths; none where the sides say the same.
 type DiffTopologyResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Changes       []*TopologyChange      `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
@@ -1591,6 +1592,7 @@ func (x *DiffTopologyResponse) GetChanges() []*TopologyChange {
 	return nil
 }
 
+// The revision to go back to, and what that may cost.
 type RollbackTopologyRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -1676,6 +1678,7 @@ func (x *RollbackTopologyRequest) GetAcceptShortage() bool {
 	return false
 }
 
+// The new revision that repeats the old one.
 type RollbackTopologyResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Revision      uint64                 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
@@ -1876,13 +1879,12 @@ const file_roster_v1_topology_proto_rawDesc = "" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x14\n" +
 	"\x05index\x18\x06 \x01(\x04R\x05index\x12\x1f\n" +
 	"\vrollback_of\x18\a \x01(\x04R\n" +
-	"rollbackOf\"\xa5\x01\n" +
+	"rollbackOf\"\x82\x01\n" +
 	"\x13PlanTopologyRequest\x12\x16\n" +
 	"\x06source\x18\x01 \x01(\fR\x06source\x12\x1b\n" +
-	"\tfile_name\x18\x02 \x01(\tR\bfileName\x12'\n" +
-	"\x0faccept_shortage\x18\x03 \x01(\bR\x0eacceptShortage\x12\x14\n" +
+	"\tfile_name\x18\x02 \x01(\tR\bfileName\x12\x14\n" +
 	"\x05stale\x18\x04 \x01(\bR\x05stale\x12\x1a\n" +
-	"\brevision\x18\x05 \x01(\x04R\brevision\"p\n" +
+	"\brevision\x18\x05 \x01(\x04R\brevisionJ\x04\b\x03\x10\x04\"p\n" +
 	"\x14PlanTopologyResponse\x12#\n" +
 	"\x04plan\x18\x01 \x01(\v2\x0f.roster.v1.PlanR\x04plan\x123\n" +
 	"\achanges\x18\x02 \x03(\v2\x19.roster.v1.TopologyChangeR\achanges\"\x90\x02\n" +

@@ -35,9 +35,10 @@ const (
 //
 // TopologyService reads and changes the topology.
 type TopologyServiceClient interface {
-	// PlanTopology shows what applying a file would do now, without doing it.
-	// INVALID_ARGUMENT: the file is wrong, the message has line, column, excerpt
-	// and mend. FAILED_PRECONDITION: today's nodes cannot fill it.
+	// PlanTopology shows what applying a file would do now, without doing it; a
+	// shortage is in the plan. INVALID_ARGUMENT: the file is wrong, the message
+	// has line, column, excerpt and mend. FAILED_PRECONDITION: no nodes can ever
+	// fill it.
 	PlanTopology(ctx context.Context, in *PlanTopologyRequest, opts ...grpc.CallOption) (*PlanTopologyResponse, error)
 	// ApplyTopology makes a file the cluster's topology. ABORTED: the expected
 	// revision or the basis is no longer true. FAILED_PRECONDITION: a shortage, or
@@ -127,9 +128,10 @@ func (c *topologyServiceClient) RollbackTopology(ctx context.Context, in *Rollba
 //
 // TopologyService reads and changes the topology.
 type TopologyServiceServer interface {
-	// PlanTopology shows what applying a file would do now, without doing it.
-	// INVALID_ARGUMENT: the file is wrong, the message has line, column, excerpt
-	// and mend. FAILED_PRECONDITION: today's nodes cannot fill it.
+	// PlanTopology shows what applying a file would do now, without doing it; a
+	// shortage is in the plan. INVALID_ARGUMENT: the file is wrong, the message
+	// has line, column, excerpt and mend. FAILED_PRECONDITION: no nodes can ever
+	// fill it.
 	PlanTopology(context.Context, *PlanTopologyRequest) (*PlanTopologyResponse, error)
 	// ApplyTopology makes a file the cluster's topology. ABORTED: the expected
 	// revision or the basis is no longer true. FAILED_PRECONDITION: a shortage, or

@@ -25,6 +25,7 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+// Writes in their order.
 type ProposeRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Envelopes without time; the leader sets it.
@@ -70,6 +71,7 @@ func (x *ProposeRequest) GetEnvelopes() []*v1.Envelope {
 	return nil
 }
 
+// One result for each write, in their order.
 type ProposeResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Results       []*v1.Result           `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
@@ -114,6 +116,7 @@ func (x *ProposeResponse) GetResults() []*v1.Result {
 	return nil
 }
 
+// An index for one read.
 type ReadIndexRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -150,6 +153,7 @@ func (*ReadIndexRequest) Descriptor() ([]byte, []int) {
 	return file_roster_peer_v1_peer_proto_rawDescGZIP(), []int{2}
 }
 
+// The index to wait for.
 type ReadIndexResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
@@ -202,6 +206,7 @@ func (x *ReadIndexResponse) GetTerm() uint64 {
 	return 0
 }
 
+// News of one member's sessions.
 type RelayRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Member string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
@@ -342,6 +347,7 @@ func (x *RelaySession) GetSilent() *durationpb.Duration {
 	return nil
 }
 
+// Nothing but the end of the stream; the leader has no news.
 type RelayResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Term          uint64                 `protobuf:"varint,1,opt,name=term,proto3" json:"term,omitempty"`
@@ -386,6 +392,7 @@ func (x *RelayResponse) GetTerm() uint64 {
 	return 0
 }
 
+// A member that asks for its vote.
 type PromoteRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
@@ -438,6 +445,7 @@ func (x *PromoteRequest) GetAppliedIndex() uint64 {
 	return 0
 }
 
+// Whether it has the vote.
 type PromoteResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// False: not caught up yet.
@@ -491,6 +499,7 @@ func (x *PromoteResponse) GetCommitIndex() uint64 {
 	return 0
 }
 
+// One change of membership.
 type MembershipRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Types that are valid to be assigned to Change:
@@ -592,6 +601,7 @@ func (*MembershipRequest_Remove) isMembershipRequest_Change() {}
 
 func (*MembershipRequest_Transfer) isMembershipRequest_Change() {}
 
+// A member to add without a vote.
 type AddMember struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -644,6 +654,7 @@ func (x *AddMember) GetRaftAddress() string {
 	return ""
 }
 
+// The change was made.
 type MembershipResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields

@@ -531,6 +531,7 @@ func (x *PutMember) GetMember() *v1.Member {
 	return nil
 }
 
+// Takes a member's record away.
 type RemoveMember struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -860,6 +861,7 @@ func (x *SetNodeStates) GetChanges() []*NodeStateChange {
 	return nil
 }
 
+// One node's transition.
 type NodeStateChange struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
 	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -929,6 +931,7 @@ func (x *NodeStateChange) GetReason() string {
 	return ""
 }
 
+// Sets what the operator says of a node; what is absent stays.
 type UpdateNode struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1021,6 +1024,7 @@ func (x *UpdateNode) GetCapacity() uint32 {
 	return 0
 }
 
+// Cordons a node, or ends that.
 type CordonNode struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1089,6 +1093,7 @@ func (x *CordonNode) GetReason() string {
 	return ""
 }
 
+// Forgets a node.
 type RemoveNode struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
 	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
