@@ -50,6 +50,8 @@ func action(look Look, a v1.Action) table.Styled {
 		return table.Paint(look.Paint.Bad, "- stop")
 	case v1.Action_ACTION_UNDRAIN:
 		return table.Paint(look.Paint.Good, "+ undrain")
+	case v1.Action_ACTION_RESEAT:
+		return table.Paint(nil, "= reseat")
 	default:
 		return table.Paint(nil, word.Of(a))
 	}
