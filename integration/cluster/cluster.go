@@ -33,6 +33,8 @@ type Cluster struct {
 	t       testing.TB
 	secure  bool
 	profile string
+	// The process of `roster dev`; nil where members are processes.
+	dev *Process
 
 	mu     sync.Mutex
 	issued map[string]Files

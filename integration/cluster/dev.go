@@ -26,6 +26,7 @@ func Dev(t testing.TB, args ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{Name: "dev", Dir: loopback.Dir(t), t: t}
 	p := newProcess(t, "dev", c.Dir, append([]string{Binary(t), "dev", "-o", "json"}, args...)...)
+	c.dev = p
 	p.Start()
 	// Before Binary's folder and our own go, and in order.
 	t.Cleanup(func() {
@@ -52,6 +53,12 @@ func Dev(t testing.TB, args ...string) *Cluster {
 		return nil
 	})
 	return c
+}
+
+// Cut runs `roster dev kill` or `roster dev revive` for a node or a member.
+func (c *Cluster) Cut(verb, id string) {
+	c.t.Helper()
+	Run(c.t, "dev", verb, id, "--pid", strconv.Itoa(c.dev.PID())).OK(c.t)
 }
 
 // newestStatus is the last whole status that `roster dev -o json` printed.

@@ -36,14 +36,17 @@ type Status struct {
 		Address string `json:"address"`
 		State   string `json:"state"`
 	} `json:"endpoints"`
-	Members []struct {
-		ID      string `json:"id"`
-		Name    string `json:"name"`
-		Address string `json:"address"`
-		Leader  bool   `json:"leader"`
-		Voter   bool   `json:"voter"`
-	} `json:"members"`
-	Sentences []string `json:"sentences"`
+	Members   []StatusMember `json:"members"`
+	Sentences []string       `json:"sentences"`
+}
+
+// StatusMember is one member in a Status.
+type StatusMember struct {
+	ID      string `json:"id"`
+	Name    string `json:"name"`
+	Address string `json:"address"`
+	Leader  bool   `json:"leader"`
+	Voter   bool   `json:"voter"`
 }
 
 // Ready counts ready nodes by service, services without any left out.

@@ -187,3 +187,50 @@ func TestDevOnceGivesTheCountsOfEveryModel(t *testing.T) {
 		})
 	}
 }
+
+func TestDevCutsOffAndBringsBackANodeAndTheLeader(t *testing.T) {
+	c := cluster.Dev(t, "--model", "service-specific")
+	watcher := cluster.Watch(t, c.NodeTargets(slices.Sorted(maps.Keys(models["unified"].counts))...), 20*time.Millisecond, cluster.DevHeartbeat)
+	watcher.Floors(floorsOf(models["service-specific"]))
+	status := c.Settled(time.Minute, "service-specific")
+	node := status.Services["imap"].Nodes[0]
+
+	watcher.Fault("killed by dev", node)
+	c.Cut("kill", node)
+	c.Until(time.Minute, node+" is down", func(s *cluster.Status) error {
+		for _, n := range s.Nodes {
+			if n.ID == node && n.State != "down" {
+				return fmt.Errorf("it is %s", n.State)
+			}
+		}
+		if s.State != "degraded" {
+			return fmt.Errorf("state is %s", s.State)
+		}
+		return nil
+	})
+	c.Cut("revive", node)
+	healthy := func(s *cluster.Status) error {
+		if s.State != "ok" || !maps.Equal(s.Ready(), models["service-specific"].counts) {
+			return fmt.Errorf("state %s, ready %v", s.State, s.Ready())
+		}
+		return nil
+	}
+	c.Until(time.Minute, node+" is back", healthy)
+	watcher.Healed(node)
+
+	i := slices.IndexFunc(status.Members, func(m cluster.StatusMember) bool { return m.Leader })
+	leader := status.Members[i].Name
+	c.Cut("kill", leader)
+	c.Until(time.Minute, "another member leads", func(s *cluster.Status) error {
+		for _, m := range s.Members {
+			if m.Leader && m.Name != leader {
+				return nil
+			}
+		}
+		return fmt.Errorf("members %+v", s.Members)
+	})
+	c.Cut("revive", leader)
+	c.Until(time.Minute, "the cluster is whole", healthy)
+	watcher.Expect("after everything", models["service-specific"].counts)
+	watcher.Verdict()
+}
