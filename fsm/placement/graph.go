@@ -18,6 +18,12 @@ type graph struct {
 	leaf     [][]int // by pool, then place
 	places   int
 	heaps    []movers // by (from, to, place), see heap
+	// With these added, no edge has a negative cost, see augment. They are zero
+	// where nobody has a seat: no seat is cheaper than none.
+	potential []cost
+	steps     []step // of the last way, and the vertices that it touched
+	touched   []int
+	queue     movers
 }
 
 type vertex struct {
@@ -52,6 +58,7 @@ func newGraph(p *problem) *graph {
 	for place := range g.places {
 		g.vertices[g.idle].places = append(g.vertices[g.idle].places, place)
 	}
+	g.potential, g.steps = make([]cost, len(g.vertices)), make([]step, len(g.vertices))
 	g.heaps = make([]movers, (len(p.pools)+1)*(len(p.pools)+1)*g.places)
 	return g
 }
@@ -66,7 +73,7 @@ func (g *graph) addPool(k int, samples []int) {
 	g.root = append(g.root, root)
 	leaves := make([]int, g.places)
 	known := map[string]int{}
-	keys := g.p.pools[k].GetSpread()
+	keys := g.p.pools[k].spread
 	for place := range g.places {
 		at := root
 		for level := range keys {

@@ -3,10 +3,11 @@ package placement
 // step is how a vertex was reached: from another one, by moving a node (or -1:
 // by going up or down in a pool's tree).
 type step struct {
-	from int
-	node int
-	cost cost
-	seen bool
+	from    int
+	node    int
+	cost    cost
+	seen    bool
+	settled bool
 }
 
 // edges calls visit for every edge that leaves a vertex.
@@ -36,36 +37,78 @@ func (g *graph) edges(v int, visit func(to, node int, c cost)) {
 	}
 }
 
-// augment moves nodes along the cheapest way from one vertex to another.
+// augment moves nodes along the cheapest way from one vertex to another
+// (Dijkstra's algorithm over costs made non-negative by potentials, ended as
+// soon as the way is known: Edmonds and Karp, 1972).
 func (g *graph) augment(from, to int) bool {
-	steps := make([]step, len(g.vertices))
+	steps := g.steps
+	for _, v := range g.touched {
+		steps[v] = step{}
+	}
+	g.touched = append(g.touched[:0], from)
 	steps[from].seen = true
-	queue, queued := []int{from}, make([]bool, len(g.vertices))
-	for len(queue) > 0 {
-		v := queue[0]
-		queue, queued[v] = queue[1:], false
-		if v == to {
-			continue // what lies beyond the end is of no use
+	queue := append(g.queue[:0], mover{node: from})
+	bound, bounded := g.direct(from, to)
+	for len(queue) > 0 && !steps[to].settled {
+		v := queue[0].node
+		queue.pop()
+		if steps[v].settled {
+			continue
 		}
+		steps[v].settled = true
+		if v == to {
+			break
+		}
+		here := steps[v].cost.plus(g.potential[v])
 		g.edges(v, func(w, node int, c cost) {
-			if w == from {
+			if steps[w].settled {
 				return
 			}
-			c = c.plus(steps[v].cost)
-			if steps[w].seen && !c.less(steps[w].cost) {
+			c = c.plus(here).minus(g.potential[w])
+			if steps[w].seen && !c.less(steps[w].cost) || bounded && bound.less(c) {
 				return
 			}
-			steps[w] = step{v, node, c, true}
-			if !queued[w] {
-				queue, queued[w] = append(queue, w), true
+			if !steps[w].seen {
+				g.touched = append(g.touched, w)
 			}
+			steps[w] = step{from: v, node: node, cost: c, seen: true}
+			queue.push(mover{c, w})
 		})
 	}
-	if !steps[to].seen {
+	g.queue = queue
+	if !steps[to].settled {
 		return false
+	}
+	for _, v := range g.touched {
+		if steps[v].settled {
+			g.potential[v] = g.potential[v].plus(steps[v].cost).minus(steps[to].cost)
+		}
 	}
 	g.walk(steps, from, to)
 	return true
+}
+
+// direct is what the cheapest way would cost that gives an idle node a seat and
+// moves no other. Nothing dearer need be looked at.
+func (g *graph) direct(from, to int) (bound cost, ok bool) {
+	if from != g.idle {
+		return cost{}, false
+	}
+	k := g.vertices[to].pool
+	for place := range g.places {
+		m, found := g.cheapest(unseated, k, place)
+		if !found {
+			continue
+		}
+		c := m.cost.plus(g.potential[from]).minus(g.potential[to])
+		for v := g.leaf[k][place]; v != to; v = g.vertices[v].parent {
+			c = c.plus(spreadCost(g.vertices[v].level, g.vertices[v].count))
+		}
+		if !ok || c.less(bound) {
+			bound, ok = c, true
+		}
+	}
+	return bound, ok
 }
 
 // walk does the moves of a way, from its end back to its beginning.
@@ -91,7 +134,8 @@ func (g *graph) walk(steps []step, from, to int) {
 }
 
 // straighten makes the present choice the cheapest for its own number of seats
-// by moving nodes round in circles. It gives up after some.
+// by moving nodes round in circles, and finds the potentials. It gives up after
+// some circles.
 func (g *graph) straighten(limit int) bool {
 	for range limit {
 		steps := make([]step, len(g.vertices))
@@ -101,12 +145,15 @@ func (g *graph) straighten(limit int) bool {
 			for v := range g.vertices {
 				g.edges(v, func(w, node int, c cost) {
 					if c = c.plus(steps[v].cost); c.less(steps[w].cost) {
-						steps[w] = step{from: v, node: node, cost: c, seen: true}
+						steps[w] = step{from: v, node: node, cost: c}
 						turn = w
 					}
 				})
 			}
 			if turn < 0 {
+				for v := range steps {
+					g.potential[v] = steps[v].cost
+				}
 				return true
 			}
 		}

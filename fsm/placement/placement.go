@@ -57,6 +57,8 @@ type PoolSize struct {
 	Got uint32
 	// Reason says in a sentence how Wanted came about.
 	Reason string
+	// Open says that more nodes would make it larger: a weight, or `all`.
+	Open bool
 }
 
 // Place decides the target for a view. An error means that the topology can
@@ -80,7 +82,7 @@ func Place(v View) (*Target, error) {
 	for k := range p.pools {
 		pool := &p.pools[k]
 		wanted, got := pool.demand(sizes.wanted[k], filled.got[k]), filled.got[k]
-		t.Sizes = append(t.Sizes, PoolSize{pool.GetName(), uint32(wanted), uint32(got), p.sizeReason(k)})
+		t.Sizes = append(t.Sizes, PoolSize{pool.GetName(), uint32(wanted), uint32(got), p.sizeReason(k), kind(pool.Pool) != 0})
 		if got < wanted && pool.GetMin() > 0 {
 			t.Shortages = append(t.Shortages, &v1.Shortage{
 				Pool: pool.GetName(), Wanted: uint32(wanted), Got: uint32(got),

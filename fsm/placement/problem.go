@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"roster/fsm/topology"
 	v1 "roster/proto/roster/v1"
@@ -32,6 +31,7 @@ type poolFacts struct {
 	only     map[string]bool
 	exclude  map[string]bool
 	requires []requirement
+	spread   []string // keys that make a difference, see locate
 }
 
 // requirement is a service's demand on the labels of any node serving it.
@@ -249,47 +249,4 @@ func label(n *v1.Node, key string) (string, bool) {
 	}
 	value, there := n.GetLabels()[key]
 	return value, there
-}
-
-// locate numbers the places that any pool's spread tells apart, gives every
-// node its own, and returns a node of each place.
-func (p *problem) locate() []int {
-	var keys []string
-	for _, pool := range p.pools {
-		for _, key := range pool.GetSpread() {
-			if !slices.Contains(keys, key) {
-				keys = append(keys, key)
-			}
-		}
-	}
-	var samples []int
-	numbers := map[string]int{}
-	for i := range p.nodes {
-		path := locationPath(p.nodes[i].Node, keys)
-		number, known := numbers[path]
-		if !known {
-			number = len(samples)
-			numbers[path] = number
-			samples = append(samples, i)
-		}
-		p.nodes[i].location = number
-	}
-	return samples
-}
-
-// locationPath joins the values of some labels; a node without a label stands
-// in a place of its own kind, apart from every value.
-func locationPath(n *v1.Node, keys []string) string {
-	if len(keys) == 0 {
-		return ""
-	}
-	var b strings.Builder
-	for _, key := range keys {
-		if value, there := label(n, key); there {
-			b.WriteByte('=')
-			b.WriteString(value)
-		}
-		b.WriteByte(0)
-	}
-	return b.String()
 }

@@ -253,18 +253,29 @@ func (c *cluster) movingNow(started map[string]bool) map[string]map[string]bool 
 }
 
 // bespoken adds to movingNow the pools that a drain that goes on will still touch
-// by its stop.
+// by its stop: those of the services that are, or will be, restarted by it.
 func (c *cluster) bespoken() map[string]map[string]bool {
-	crowd := c.movingNow(nil)
+	crowd, wanted := c.movingNow(nil), c.view().Target.Wanted(c.top)
+	add := func(pool, node string) {
+		if crowd[pool] == nil {
+			crowd[pool] = map[string]bool{}
+		}
+		crowd[pool][node] = true
+	}
 	for _, n := range c.nodes {
 		for _, a := range n.Assignments {
+			group := restartGroup(n, a.Service)
+			if a.Wanted != v1.Wanted_WANTED_DRAINING || group == "" {
+				continue
+			}
 			for _, b := range n.Assignments {
-				group := restartGroup(n, a.Service)
-				if a.Wanted == v1.Wanted_WANTED_DRAINING && group != "" && group == restartGroup(n, b.Service) {
-					if crowd[b.Pool] == nil {
-						crowd[b.Pool] = map[string]bool{}
-					}
-					crowd[b.Pool][n.Id] = true
+				if group == restartGroup(n, b.Service) {
+					add(b.Pool, n.Id)
+				}
+			}
+			for service, pool := range wanted[n.Id] {
+				if group == restartGroup(n, service) {
+					add(pool, n.Id)
 				}
 			}
 		}

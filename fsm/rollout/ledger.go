@@ -68,5 +68,5 @@ func (l *ledger) take(node string, lost []string) {
 
 // lossesOf lists what a command takes on top of the wave so far.
 func (l *ledger) lossesOf(n *v1.Node, service string, action v1.Action) []string {
-	return l.fresh(n.GetId(), losses(n, service, action))
+	return l.fresh(n.GetId(), Losses(n, service, action))
 }

@@ -42,9 +42,7 @@ func (b *board) underway() bool {
 	return false
 }
 
-func (b *board) current(s *slot) bool {
-	return b.v.Revision == 0 || s.assignment.GetRevision() == b.v.Revision
-}
+func (b *board) current(s *slot) bool { return s.assignment.GetRevision() == b.v.Revision }
 
 // relabel gives services that stay where they are to the pool that wants them
 // now. It touches no service, and makes the seat the node's own.

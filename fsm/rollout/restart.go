@@ -61,9 +61,10 @@ func restartGroup(n *v1.Node, service string) string {
 	return ""
 }
 
-// losses lists the services that are ready on a node and no longer are once a
-// command is done: what it ends itself, and what it restarts.
-func losses(n *v1.Node, service string, action v1.Action) []string {
+// Losses lists the services that are ready on a node and no longer are once a
+// command is done: what it ends itself, and what it restarts. A leader that
+// proposes it relies on every other node that is ready for one of these.
+func Losses(n *v1.Node, service string, action v1.Action) []string {
 	var lost []string
 	if (action == v1.Action_ACTION_DRAIN || action == v1.Action_ACTION_STOP) && Ready(n, service) {
 		lost = append(lost, service)

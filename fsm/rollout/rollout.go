@@ -22,7 +22,8 @@ import (
 type View struct {
 	// The leader's time.
 	Now time.Time
-	// Topology revision in force; 0: a topology that is only planned.
+	// Topology revision in force; 0: a topology that is only planned. A drain
+	// that another revision began holds up no wave.
 	Revision uint64
 	// The topology with every default filled in.
 	Topology *v1.Topology

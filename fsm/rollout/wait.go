@@ -55,7 +55,7 @@ func (b *board) waiting() []string {
 
 // waitingFor says what one node is waited for.
 func (b *board) waitingFor(h *host, say func(string, ...any)) {
-	var changes []string
+	var changes, starts, drains []string
 	for _, s := range h.slots {
 		switch {
 		case s.taken():
@@ -67,8 +67,10 @@ func (b *board) waitingFor(h *host, say func(string, ...any)) {
 			say("%s on %s drains%s, at most %s", s.service, h.GetId(), b.sessions(s), s.assignment.GetDrain().AsDuration())
 		case s.phase == drained && !s.wantedHere():
 			say("%s on %s has drained and has to be stopped", s.service, h.GetId())
-		case s.phase == absent || s.phase == dark && s.changes() || !s.wantedHere():
-			changes = append(changes, s.service)
+		case s.phase == absent:
+			changes, starts = append(changes, s.service), append(starts, s.service)
+		case s.phase == dark && s.changes(), !s.wantedHere():
+			changes, drains = append(changes, s.service), append(drains, s.service)
 		}
 	}
 	if len(changes) == 0 {
@@ -83,7 +85,12 @@ func (b *board) waitingFor(h *host, say func(string, ...any)) {
 	case h.GetSettings().GetCordoned():
 		say("%s is cordoned, and %s is not changed there", h.GetId(), list)
 	default:
-		say("%s on %s has to change", list, h.GetId())
+		if len(starts) > 0 {
+			say("%s has to be started on %s", strings.Join(starts, ", "), h.GetId())
+		}
+		if len(drains) > 0 {
+			say("%s has to be drained on %s", strings.Join(drains, ", "), h.GetId())
+		}
 	}
 }
 
