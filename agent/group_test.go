@@ -22,6 +22,7 @@ func grouped(t *testing.T, services ...string) *rig {
 		if verb != "ensure" && verb != "remove" {
 			return nil
 		}
+		time.Sleep(500 * time.Millisecond) // it is prepared first
 		for _, s := range services {
 			if s != service {
 				r.driver.change(s, func(f *fakeService) { f.mute = true })
