@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"sync"
@@ -126,20 +127,23 @@ func claims(cfg Config) *v1.NodeClaims {
 // Run serves until ctx ends. Services of drivers that can outlive the agent run on;
 // those of the builtin driver end with it. It runs once.
 func (a *Agent) Run(ctx context.Context) (err error) {
-	if a.folder, err = openFolder(a.cfg.Dir); err != nil {
-		return fmt.Errorf("agent: %w", err)
-	}
-	defer a.folder.close()
-	a.recall()
-	drivers, err := a.openDrivers()
-	if err != nil {
-		return fmt.Errorf("agent: %w", err)
+	drivers := maps.Clone(a.cfg.Drivers)
+	if drivers == nil {
+		drivers = make(map[string]driver.Driver)
 	}
 	defer func() {
 		for _, d := range drivers {
 			err = errors.Join(err, d.Close())
 		}
 	}()
+	if a.folder, err = openFolder(a.cfg.Dir); err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
+	defer a.folder.close()
+	a.recall()
+	if err := a.openDrivers(drivers); err != nil {
+		return fmt.Errorf("agent: %w", err)
+	}
 	a.makeWorkers(drivers)
 
 	var wait sync.WaitGroup
@@ -182,12 +186,8 @@ func (a *Agent) recall() {
 	}
 }
 
-// openDrivers makes each driver that services name, unless the config brings it.
-func (a *Agent) openDrivers() (map[string]driver.Driver, error) {
-	drivers := make(map[string]driver.Driver)
-	for name, d := range a.cfg.Drivers {
-		drivers[name] = d
-	}
+// openDrivers makes each driver that services name, unless it is there.
+func (a *Agent) openDrivers(drivers map[string]driver.Driver) error {
 	byDriver := make(map[string][]*v1.ServiceClaim)
 	for _, c := range a.cfg.Claims.GetServices() {
 		byDriver[c.GetDriver()] = append(byDriver[c.GetDriver()], c)
@@ -211,14 +211,11 @@ func (a *Agent) openDrivers() (map[string]driver.Driver, error) {
 			err = fmt.Errorf("there is no driver %q", name)
 		}
 		if err != nil {
-			for _, opened := range drivers {
-				_ = opened.Close()
-			}
-			return nil, err
+			return err
 		}
 		drivers[name] = d
 	}
-	return drivers, nil
+	return nil
 }
 
 func (a *Agent) makeWorkers(drivers map[string]driver.Driver) {

@@ -21,7 +21,7 @@ exec 3<&-
 exec "$@"`
 
 const (
-	logFile = "log"
+	logFile = "output.log"
 	// longestLog is how large a log may be before the next start puts it aside.
 	longestLog = 8 << 20
 	// commandWithin bounds prepare, drain, undrain and active commands.
