@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roster/client/identity"
+	"roster/server/session"
 )
 
 // Config is a member's configuration.
@@ -48,8 +49,12 @@ func (c Config) Validate() error {
 	if c.Heartbeat < 0 || c.DownAfter < 0 {
 		faults = append(faults, errors.New("heartbeat and down_after must not be negative"))
 	}
-	if c.DownAfter != 0 && c.DownAfter < 3*c.Heartbeat {
-		faults = append(faults, fmt.Errorf("down_after is %s: at least three heartbeats of %s", c.DownAfter, c.Heartbeat))
+	heartbeat := c.Heartbeat
+	if heartbeat == 0 {
+		heartbeat = session.DefaultHeartbeat
+	}
+	if c.DownAfter != 0 && c.DownAfter < 3*heartbeat {
+		faults = append(faults, fmt.Errorf("down_after is %s: at least three heartbeats of %s", c.DownAfter, heartbeat))
 	}
 	return errors.Join(faults...)
 }

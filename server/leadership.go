@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"slices"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -45,7 +46,7 @@ func (m *Member) relay(ctx context.Context) error {
 			}
 			continue
 		}
-		if err := m.relayTo(ctx, leader, changed); err != nil && ctx.Err() == nil {
+		if err := m.relayTo(ctx, leader); err != nil && ctx.Err() == nil {
 			m.log.Debug("relay to the leader broke", "leader", leader, "error", err)
 			pause(ctx, 50*time.Millisecond)
 		}
@@ -53,7 +54,8 @@ func (m *Member) relay(ctx context.Context) error {
 	return nil
 }
 
-func (m *Member) relayTo(ctx context.Context, leader string, changed <-chan struct{}) error {
+// relayTo relays to a leader until the relay breaks or another member leads.
+func (m *Member) relayTo(ctx context.Context, leader string) error {
 	record := m.machine.State().Member(leader)
 	if record == nil {
 		pause(ctx, 50*time.Millisecond)
@@ -64,26 +66,53 @@ func (m *Member) relayTo(ctx context.Context, leader string, changed <-chan stru
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		select {
-		case <-changed:
-			cancel()
-		case <-ctx.Done():
-		}
-	}()
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		defer cancel()
+		m.whileLeads(ctx, leader)
+	})
+	defer watch.Wait()
+	defer cancel() // before the wait
 	return m.hub.Relay(ctx, m.identity.ID, peerv1.NewPeerServiceClient(conn), m.relayEvery())
+}
+
+// whileLeads waits until another member is known to lead. That none is known is
+// no reason to let go: the same one may go on, and the relay's end would make
+// every node of this member suspect. A leader that lost its lead ends the relay
+// itself.
+func (m *Member) whileLeads(ctx context.Context, leader string) {
+	for {
+		changed := m.raft.LeaderChanged()
+		if now, ok := m.raft.Leader(); ok && now != leader {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-changed:
+		}
+	}
 }
 
 // introduce keeps the member's own record true, and asks for a vote while it
 // has none.
 func (m *Member) introduce(ctx context.Context) error {
 	for ctx.Err() == nil {
-		every := time.Second
-		if err := m.introduceOnce(ctx); err != nil && ctx.Err() == nil {
+		every, news := time.Second, m.machine.Changed()
+		switch err := m.introduceOnce(ctx); {
+		case err != nil && ctx.Err() == nil:
 			m.log.Debug("not introduced yet", "error", err)
-		} else if !slices.Contains(m.raft.Voters(), m.identity.ID) {
+		case m.machine.State().Member(m.identity.ID) != nil && !slices.Contains(m.raft.Voters(), m.identity.ID):
 			every = 100 * time.Millisecond
+		}
+		if m.machine.State().Member(m.identity.ID) == nil {
+			// It comes with the log.
+			select {
+			case <-ctx.Done():
+			case <-news:
+			case <-time.After(every):
+			}
+			every = 20 * time.Millisecond
 		}
 		pause(ctx, every)
 	}
@@ -94,7 +123,8 @@ func (m *Member) introduceOnce(ctx context.Context) error {
 	state := m.machine.State()
 	known := state.Member(m.identity.ID)
 	if known == nil {
-		// init or join writes the first record.
+		// init or join writes the first record; a member that was removed has none,
+		// and must not put itself back.
 		return nil
 	}
 	own := &v1.Member{

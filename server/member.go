@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -34,6 +35,8 @@ type Member struct {
 	loop     *rebalance.Loop
 	grpc     *grpc.Server
 	listener net.Listener
+
+	abandoned atomic.Bool
 }
 
 // New opens a member's data folder and its ports; it serves nothing before Run.
@@ -92,7 +95,7 @@ func (m *Member) open() error {
 		return err
 	}
 	m.loop = rebalance.New(rebalance.Config{
-		Machine: m.machine, Proposer: m.gate, Caller: m.uri(), DownAfter: m.cfg.DownAfter, Logger: m.log,
+		Machine: m.machine, Proposer: rpc.Local{Raft: m.raft}, Caller: m.uri(), DownAfter: m.cfg.DownAfter, Logger: m.log,
 		Tick: min(500*time.Millisecond, m.hub.Heartbeat()/2),
 	})
 	m.peer = &rpc.Peer{Raft: m.raft}
@@ -100,7 +103,7 @@ func (m *Member) open() error {
 		TLS: certs.api, ClusterName: m.identity.ClusterName, Machine: m.machine, Logger: m.log,
 	})
 	rpc.Register(m.grpc, rpc.Services{
-		Self: m.identity.ID, Gate: m.gate, Machine: m.machine, Raft: m.raft, Hub: m.hub, Peer: m.peer,
+		Self: m.identity.ID, Gate: m.gate, Machine: m.machine, Raft: m.raft, Peers: m.peers, Hub: m.hub, Peer: m.peer,
 	})
 	return nil
 }
@@ -154,6 +157,7 @@ func (m *Member) giveBack() {
 
 // Abandon ends Run at once and without goodbye, as if the process had died.
 func (m *Member) Abandon() {
+	m.abandoned.Store(true)
 	m.raft.Abandon()
 	m.grpc.Stop()
 }
@@ -207,11 +211,13 @@ func (m *Member) Run(ctx context.Context) error {
 	stopRaft()
 	raftErr := <-raftDone
 	m.peers.Close()
-	if err != nil && !errors.Is(err, context.Canceled) && !errors.Is(err, raftnode.ErrAbandoned) {
-		return err
+	if m.abandoned.Load() {
+		return nil
 	}
-	if raftErr != nil && !errors.Is(raftErr, context.Canceled) && !errors.Is(raftErr, raftnode.ErrAbandoned) {
-		return raftErr
+	for _, err := range []error{raftErr, err} {
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
 	}
 	return nil
 }
@@ -227,6 +233,9 @@ func (m *Member) serve(ctx context.Context) error {
 		<-failed
 		return nil
 	case err := <-failed:
+		if err == nil { // stopped by Abandon
+			return context.Canceled
+		}
 		return fmt.Errorf("serve on %s: %w", m.listener.Addr(), err)
 	}
 }

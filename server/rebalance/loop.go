@@ -1,8 +1,9 @@
 // Package rebalance owns the leader's loop: observe, place, roll out, propose.
 // It decides nothing itself: placement says who should serve what, rollout says
 // which steps are safe now, and the state machine refuses what is no longer
-// true. It keeps nothing between passes, so a new leader goes on where the old
-// one stopped. It runs in one goroutine while its member leads.
+// true. It keeps nothing between passes but what saves work, so a new leader
+// goes on where the old one stopped. It runs in one goroutine while its member
+// leads.
 package rebalance
 
 import (
@@ -11,7 +12,6 @@ import (
 	"time"
 
 	storev1 "roster/proto/roster/store/v1"
-	v1 "roster/proto/roster/v1"
 
 	"roster/fsm"
 	"roster/fsm/placement"
@@ -19,7 +19,8 @@ import (
 	"roster/server/session"
 )
 
-// Proposer writes a command of the loop.
+// Proposer writes a command of the loop, on this member alone: a command that
+// the member decided as the leader must not be written by the leader after it.
 type Proposer interface {
 	Propose(ctx context.Context, caller, requestID string, command *storev1.Command) (*storev1.Result, error)
 }
@@ -44,10 +45,23 @@ const (
 	patience        = 30 * time.Second
 	defaultDown     = 10 * time.Second
 	proposalTimeout = 10 * time.Second
+	// overslept is how late a pass must come, in ticks, before the loop takes
+	// itself for having stood still.
+	overslept = 4
 )
 
 // Loop is the leader's loop.
-type Loop struct{ cfg Config }
+type Loop struct {
+	cfg Config
+
+	// The placement of the state that was looked at last.
+	placed *fsm.State
+	target *placement.Target
+	// What could not be placed, so that it is logged once.
+	unplaced string
+
+	states, waves brake
+}
 
 // New makes a loop that does nothing yet.
 func New(cfg Config) *Loop {
@@ -64,35 +78,52 @@ func New(cfg Config) *Loop {
 func (l *Loop) Run(ctx context.Context, view *session.Liveness) error {
 	tick := time.NewTicker(l.cfg.Tick)
 	defer tick.Stop()
-	for {
+	last := time.Now()
+	for ctx.Err() == nil {
 		changed := l.cfg.Machine.Changed()
-		acted := l.states(ctx, view)
-		acted = l.pass(ctx, view) || acted
-		if acted {
-			continue
+		began := time.Now()
+		if late := began.Sub(last); late > overslept*l.cfg.Tick {
+			l.cfg.Logger.Warn("this member stood still; nobody is blamed for the silence", "for", late)
+			view.Overslept(late, began)
+		}
+		last = began
+		l.mark(ctx, view)
+		l.pass(ctx, view)
+		// A busy cluster changes all the time: leave the processor to others for
+		// as long as the pass took.
+		if !sleep(ctx, min(time.Since(began), l.cfg.Tick)) {
+			break
 		}
 		select {
 		case <-ctx.Done():
-			return ctx.Err()
 		case <-changed:
 		case <-tick.C:
 		}
 	}
+	return ctx.Err()
 }
 
-// states proposes the transitions of liveness, all in one command.
-func (l *Loop) states(ctx context.Context, view *session.Liveness) bool {
+// mark proposes the transitions of liveness, all in one command.
+func (l *Loop) mark(ctx context.Context, view *session.Liveness) {
+	now := time.Now()
+	if l.states.held(now) {
+		return
+	}
 	state := l.cfg.Machine.State()
-	changes := view.Transitions(state.Nodes(), l.downAfter(state), time.Now())
+	changes := view.Transitions(state.Nodes(), l.downAfter(state), now)
 	if len(changes) == 0 {
-		return false
+		return
+	}
+	done := l.propose(ctx, &storev1.Command{Command: &storev1.Command_SetNodeStates{
+		SetNodeStates: &storev1.SetNodeStates{Changes: changes},
+	}})
+	l.states.after(done, time.Now())
+	if !done {
+		return
 	}
 	for _, c := range changes {
 		l.cfg.Logger.Info("node changes state", "node", c.GetId(), "state", c.GetState().String(), "reason", c.GetReason())
 	}
-	return l.propose(ctx, &storev1.Command{Command: &storev1.Command_SetNodeStates{
-		SetNodeStates: &storev1.SetNodeStates{Changes: changes},
-	}})
 }
 
 func (l *Loop) downAfter(state *fsm.State) time.Duration {
@@ -106,31 +137,46 @@ func (l *Loop) downAfter(state *fsm.State) time.Duration {
 }
 
 // pass proposes the next wave, if there is one.
-func (l *Loop) pass(ctx context.Context, view *session.Liveness) bool {
-	state := l.cfg.Machine.State()
-	effective := state.Effective()
-	if effective == nil {
-		return false
-	}
+func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
 	now := time.Now()
-	target, err := placement.Place(fsm.Placement(state, effective))
-	if err != nil {
-		l.cfg.Logger.Error("nothing can be placed", "rev", state.Topology().GetRevision(), "error", err)
-		return false
+	state := l.cfg.Machine.State()
+	if state.Effective() == nil || l.waves.held(now) || !l.place(state) || tooEarly(state, l.target, now) {
+		return
 	}
-	if tooEarly(state, target, now) {
-		return false
-	}
-	step := rollout.Next(fsm.Rollout(state, effective, target, now, func(node string) bool {
-		return view.HeardRecently(node, now)
+	step := rollout.Next(fsm.Rollout(state, state.Effective(), l.target, now, func(node string) bool {
+		return view.HeardRecently(node, state.Node(node).GetInstance(), now)
 	}))
 	if len(step.Moves) == 0 {
-		return false
+		return
+	}
+	done := l.propose(ctx, &storev1.Command{Command: &storev1.Command_MoveAssignments{MoveAssignments: wave(state, step.Moves)}})
+	l.waves.after(done, time.Now())
+	if !done {
+		return
 	}
 	for _, m := range step.Moves {
 		l.cfg.Logger.Info("move", "action", m.GetAction().String(), "service", m.GetService(), "node", m.GetNode(), "pool", m.GetPool(), "reason", m.GetReason())
 	}
-	return l.propose(ctx, &storev1.Command{Command: &storev1.Command_MoveAssignments{MoveAssignments: wave(state, step.Moves)}})
+}
+
+// place says who should serve what, unless nothing can be placed. The same state
+// is placed once.
+func (l *Loop) place(state *fsm.State) bool {
+	if l.placed == state {
+		return l.target != nil
+	}
+	target, err := placement.Place(fsm.Placement(state, state.Effective()))
+	l.placed, l.target = state, target
+	if err == nil {
+		l.unplaced = ""
+		return true
+	}
+	l.target = nil
+	if err.Error() != l.unplaced {
+		l.unplaced = err.Error()
+		l.cfg.Logger.Error("nothing can be placed", "rev", state.Topology().GetRevision(), "error", err)
+	}
+	return false
 }
 
 // tooEarly holds the first placement back while nodes still register, unless
@@ -155,42 +201,6 @@ func tooEarly(state *fsm.State, target *placement.Target, now time.Time) bool {
 	return now.Sub(last) < quiet && now.Sub(first) < patience
 }
 
-// wave names what the moves rely on: the nodes they touch, and every node that
-// counts for the floor of a service that they lower.
-func wave(state *fsm.State, moves []*v1.Move) *storev1.MoveAssignments {
-	command := &storev1.MoveAssignments{TopologyRevision: state.Topology().GetRevision()}
-	at := map[string]int{}
-	lowered := map[string]bool{}
-	for _, m := range moves {
-		i, ok := at[m.GetNode()]
-		if !ok {
-			i = len(command.Nodes)
-			at[m.GetNode()] = i
-			command.Nodes = append(command.Nodes, &storev1.NodeMoves{Basis: basis(state.Node(m.GetNode()))})
-		}
-		command.Nodes[i].Moves = append(command.Nodes[i].Moves, m)
-		if m.GetAction() == v1.Action_ACTION_DRAIN || m.GetAction() == v1.Action_ACTION_STOP {
-			lowered[m.GetService()] = true
-		}
-	}
-	for _, n := range state.Nodes() {
-		if _, moved := at[n.GetId()]; moved {
-			continue
-		}
-		for service := range lowered {
-			if rollout.Ready(n, service) {
-				command.Counted = append(command.Counted, basis(n))
-				break
-			}
-		}
-	}
-	return command
-}
-
-func basis(n *v1.Node) *storev1.NodeBasis {
-	return &storev1.NodeBasis{Node: n.GetId(), Generation: n.GetGeneration(), State: n.GetState()}
-}
-
 // propose writes a command, and says whether it changed anything.
 func (l *Loop) propose(ctx context.Context, command *storev1.Command) bool {
 	limited, cancel := context.WithTimeout(ctx, proposalTimeout)
@@ -207,7 +217,19 @@ func (l *Loop) propose(ctx context.Context, command *storev1.Command) bool {
 		return false
 	}
 	for _, part := range result.GetParts() {
-		l.cfg.Logger.Warn("part of a wave refused", "node", part.GetNode(), "service", part.GetService(), "reason", part.GetMessage())
+		l.cfg.Logger.Warn("part of a proposal refused", "node", part.GetNode(), "service", part.GetService(), "reason", part.GetMessage())
 	}
 	return result.GetChanged()
+}
+
+// sleep says whether ctx goes on after a time.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
 }

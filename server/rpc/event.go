@@ -22,7 +22,7 @@ type Events struct {
 
 const (
 	defaultEvents = 1000
-	allEvents     = 1 << 30
+	mostEvents    = 10_000
 	eventsAtOnce  = 1000
 )
 
@@ -32,19 +32,17 @@ func (e *Events) ListEvents(ctx context.Context, r *v1.ListEventsRequest) (*v1.L
 	if err != nil {
 		return nil, err
 	}
-	events, oldest, err := state.Events(r.GetAfterIndex(), allEvents)
-	if err != nil && r.GetAfterIndex() != 0 {
-		return nil, compacted(err, oldest)
-	}
-	limit := int(r.GetLimit())
+	limit := min(int(r.GetLimit()), mostEvents)
 	if limit == 0 {
 		limit = defaultEvents
 	}
-	kept := filterEvents(events, r.GetNode(), r.GetKind())
-	if len(kept) > limit {
-		kept = kept[len(kept)-limit:]
+	events, oldest, err := state.LastEvents(r.GetAfterIndex(), limit, func(event *v1.Event) bool {
+		return matches(event, r.GetNode(), r.GetKind())
+	})
+	if err != nil {
+		return nil, compacted(err, oldest)
 	}
-	return &v1.ListEventsResponse{Events: kept, Index: state.Index(), OldestIndex: oldest}, nil
+	return &v1.ListEventsResponse{Events: events, Index: state.Index(), OldestIndex: oldest}, nil
 }
 
 func compacted(err error, oldest uint64) error {
@@ -54,13 +52,17 @@ func compacted(err error, oldest uint64) error {
 	return err
 }
 
+func matches(e *v1.Event, node, kind string) bool {
+	return (node == "" || e.GetNode() == node) && strings.HasPrefix(e.GetKind(), kind)
+}
+
 func filterEvents(events []*v1.Event, node, kind string) []*v1.Event {
 	if node == "" && kind == "" {
 		return events
 	}
 	var out []*v1.Event
 	for _, e := range events {
-		if (node == "" || e.GetNode() == node) && strings.HasPrefix(e.GetKind(), kind) {
+		if matches(e, node, kind) {
 			out = append(out, e)
 		}
 	}
@@ -70,15 +72,20 @@ func filterEvents(events []*v1.Event, node, kind string) []*v1.Event {
 // WatchEvents implements EventService. Events of one entry are never split.
 func (e *Events) WatchEvents(r *v1.WatchEventsRequest, stream v1.EventService_WatchEventsServer) error {
 	ctx := stream.Context()
+	if _, err := knownCluster(ctx, e.Machine); err != nil {
+		return err
+	}
 	after, epoch := r.GetAfterIndex(), r.GetEpoch()
 	for first := true; ; first = false {
 		changed := e.Machine.Changed()
 		state := e.Machine.State()
-		if now := state.Cluster().GetEpoch(); epoch != 0 && epoch != now {
+		now := state.Cluster().GetEpoch()
+		if epoch != 0 && epoch != now {
 			return problem.New(codes.OutOfRange, problem.Compacted, "the cluster's history is another now (epoch %d, not %d): watch from the beginning", now, epoch)
 		}
+		epoch = now
 		events, oldest, err := state.Events(after, eventsAtOnce)
-		if err != nil && after != 0 {
+		if err != nil {
 			return compacted(err, oldest)
 		}
 		upTo := max(after, state.Index())
@@ -88,7 +95,7 @@ func (e *Events) WatchEvents(r *v1.WatchEventsRequest, stream v1.EventService_Wa
 		}
 		kept := filterEvents(events, r.GetNode(), r.GetKind())
 		if first || len(kept) > 0 {
-			if err := stream.Send(&v1.WatchEventsResponse{Index: upTo, Epoch: state.Cluster().GetEpoch(), Events: kept}); err != nil {
+			if err := stream.Send(&v1.WatchEventsResponse{Index: upTo, Epoch: epoch, Events: kept}); err != nil {
 				return err
 			}
 		}

@@ -13,14 +13,16 @@ import (
 	"google.golang.org/grpc/keepalive"
 
 	"roster/client"
+	"roster/server/raftnode"
 )
 
 // Peers keeps one connection to each other member's API address.
 type Peers struct {
 	tls *tls.Config // nil: plain, loopback only
 
-	mu    sync.Mutex
-	conns map[string]*grpc.ClientConn
+	mu     sync.Mutex
+	closed bool
+	conns  map[string]*grpc.ClientConn
 }
 
 // NewPeers dials with tls, or plainly where it is nil.
@@ -32,6 +34,9 @@ func NewPeers(tls *tls.Config) *Peers {
 func (p *Peers) Conn(address string) (*grpc.ClientConn, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.closed {
+		return nil, raftnode.ErrStopping
+	}
 	if c := p.conns[address]; c != nil {
 		return c, nil
 	}
@@ -57,12 +62,12 @@ func (p *Peers) Conn(address string) (*grpc.ClientConn, error) {
 	return c, nil
 }
 
-// Close ends every connection.
+// Close ends every connection, and makes no more.
 func (p *Peers) Close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, c := range p.conns {
 		_ = c.Close() // the only error is that it is closed already
 	}
-	p.conns = map[string]*grpc.ClientConn{}
+	p.conns, p.closed = nil, true
 }

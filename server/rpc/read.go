@@ -48,6 +48,8 @@ func toStatus(err error) error {
 		return problem.New(codes.NotFound, problem.NotFound, "%s: `roster member list` shows them", err)
 	case errors.Is(err, raftnode.ErrLastVoter):
 		return problem.New(codes.FailedPrecondition, problem.NoQuorum, "%s: let another member join first", err)
+	case errors.Is(err, raftnode.ErrNotHandedOver):
+		return problem.New(codes.FailedPrecondition, problem.NoQuorum, "%s", err)
 	case errors.Is(err, raftnode.ErrTooLarge):
 		return problem.New(codes.InvalidArgument, problem.InvalidArgument, "%s: send less at once", err)
 	case errors.Is(err, raftnode.ErrWrongCluster):

@@ -9,7 +9,6 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/health"
 	healthv1 "google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -37,6 +36,9 @@ type ServerConfig struct {
 
 // NewServer makes the gRPC server: limits, keepalive, who may call what.
 func NewServer(cfg ServerConfig) *grpc.Server {
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
 	guard := auth.New(auth.Config{
 		ClusterName: cfg.ClusterName, Secure: cfg.TLS != nil, Logger: cfg.Logger,
 		ClusterID: func() string { return cfg.Machine.State().Cluster().GetId() },
@@ -48,6 +50,7 @@ func NewServer(cfg ServerConfig) *grpc.Server {
 		grpc.MaxRecvMsgSize(4 << 20),
 		grpc.MaxHeaderListSize(16 << 10),
 		grpc.ConnectionTimeout(10 * time.Second),
+		grpc.WaitForHandlers(true),
 		grpc.SharedWriteBuffer(true),
 		grpc.ReadBufferSize(4 << 10),
 		grpc.WriteBufferSize(4 << 10),
@@ -55,7 +58,7 @@ func NewServer(cfg ServerConfig) *grpc.Server {
 		grpc.ChainStreamInterceptor(guard.Stream, stampStream(cfg.Machine), logStream(cfg.Logger)),
 	}
 	if cfg.TLS != nil {
-		options = append(options, grpc.Creds(credentials.NewTLS(cfg.TLS)))
+		options = append(options, grpc.Creds(auth.Credentials(cfg.TLS, cfg.Logger)))
 	}
 	return grpc.NewServer(options...)
 }
@@ -66,6 +69,7 @@ type Services struct {
 	Gate    *Gate
 	Machine *fsm.Machine
 	Raft    *raftnode.Node
+	Peers   *Peers
 	Hub     *session.Hub
 	Peer    *Peer
 }
@@ -76,7 +80,7 @@ func Register(s *grpc.Server, with Services) {
 	v1.RegisterNodeServiceServer(s, &Nodes{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterAssignmentServiceServer(s, &Assignments{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterEndpointServiceServer(s, &Endpoints{Gate: with.Gate, Machine: with.Machine})
-	v1.RegisterClusterServiceServer(s, &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Self: with.Self})
+	v1.RegisterClusterServiceServer(s, &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self})
 	v1.RegisterEventServiceServer(s, &Events{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterAgentServiceServer(s, with.Hub)
 	peerv1.RegisterPeerServiceServer(s, with.Peer)

@@ -76,12 +76,20 @@ func parse(state *fsm.State, fileName string, source []byte) (*v1.Topology, erro
 
 // planFor is the real planner on the real state, under another topology.
 func planFor(state *fsm.State, wanted *v1.Topology) (*v1.Plan, error) {
-	effective := topology.Effective(wanted)
+	effective := state.Effective()
+	if wanted != inForce(state) {
+		effective = topology.Effective(wanted)
+	}
 	target, err := placement.Place(fsm.Placement(state, effective))
 	if err != nil {
 		return nil, problem.New(codes.FailedPrecondition, problem.Conflict, "%s", err.Error())
 	}
-	view := fsm.Rollout(state, effective, target, time.Now(), nil)
+	// The leader's clock may be ahead of this member's.
+	now := time.Now()
+	if written := state.Time(); written.After(now) {
+		now = written
+	}
+	view := fsm.Rollout(state, effective, target, now, nil)
 	plan := rollout.Plan(view)
 	plan.Basis = state.Basis()
 	plan.Revision = state.Topology().GetRevision()
@@ -97,7 +105,7 @@ func (t *Topology) ApplyTopology(ctx context.Context, r *v1.ApplyTopologyRequest
 		return nil, err
 	}
 	if err := t.Gate.Fresh(ctx); err != nil {
-		return nil, err
+		return nil, toStatus(err)
 	}
 	parsed, err := parse(t.Machine.State(), r.GetFileName(), r.GetSource())
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"sort"
 
-	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 
 	"roster/fsm"
@@ -13,10 +12,12 @@ import (
 
 // change is what a watcher of node records is told at once.
 type change struct {
-	index, epoch uint64
-	nodes        []*v1.Node
-	removed      []string
-	reset        bool
+	// after and index bound it: everything later than the one, up to the other.
+	after, index, epoch uint64
+	nodes               []*v1.Node
+	removed             []string
+	// first is sent even where nothing changed; reset: forget what was before.
+	first, reset bool
 }
 
 // watchNodes calls send with what changed after an index, and again with each
@@ -25,45 +26,64 @@ type change struct {
 // told of its own node only.
 func watchNodes(ctx context.Context, machine *fsm.Machine, after, epoch uint64, send func(change) error) error {
 	own, limited := auth.NodeOf(ctx)
-	first := true
-	for {
+	if _, err := knownCluster(ctx, machine); err != nil {
+		return err
+	}
+	for first := true; ; {
 		changed := machine.Changed()
 		state := machine.State()
-		c := change{index: state.Index(), epoch: state.Cluster().GetEpoch()}
-		if (epoch != 0 && epoch != c.epoch) || (first && after > c.index && epoch == 0) {
-			after, c.reset = 0, true
+		c := change{index: state.Index(), epoch: state.Cluster().GetEpoch(), first: first}
+		ahead := first && after > c.index
+		if epoch != 0 && epoch != c.epoch || ahead && epoch == 0 {
+			after, ahead, c.reset = 0, false, true
 		}
-		if first && after > c.index {
-			// A member that lags: wait until it knows what the watcher saw.
-			select {
-			case <-ctx.Done():
-				return ctx.Err()
-			case <-changed:
-				continue
+		if !ahead { // else this member lags: wait until it knows what the watcher saw
+			c.after = after
+			c.nodes, c.removed = changes(state, after, own, limited)
+			if first || c.reset || len(c.nodes)+len(c.removed) > 0 {
+				if err := send(c); err != nil {
+					return err
+				}
 			}
+			first, after, epoch = false, c.index, c.epoch
 		}
-		var removed []*storev1.RemovedNode
-		c.nodes, removed = state.ChangedNodes(after)
-		for _, r := range removed {
-			if !limited || r.GetId() == own {
-				c.removed = append(c.removed, r.GetId())
-			}
-		}
-		if limited {
-			c.nodes = onlyNode(c.nodes, own)
-		}
-		if first || len(c.nodes)+len(c.removed) > 0 {
-			if err := send(c); err != nil {
-				return err
-			}
-		}
-		first, after, epoch = false, c.index, c.epoch
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-changed:
 		}
 	}
+}
+
+// knownCluster waits until this member knows its cluster: right after its start
+// it has not read its own state yet, and must not tell a watcher that there is
+// nothing.
+func knownCluster(ctx context.Context, machine *fsm.Machine) (*v1.Cluster, error) {
+	for {
+		changed := machine.Changed()
+		if cluster := machine.State().Cluster(); cluster != nil {
+			return cluster, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-changed:
+		}
+	}
+}
+
+// changes are the nodes changed and removed after an index; an agent's own only.
+func changes(state *fsm.State, after uint64, own string, limited bool) (nodes []*v1.Node, removed []string) {
+	nodes, gone := state.ChangedNodes(after)
+	for _, r := range gone {
+		if !limited || r.GetId() == own {
+			removed = append(removed, r.GetId())
+		}
+	}
+	if limited {
+		nodes = onlyNode(nodes, own)
+	}
+	return nodes, removed
 }
 
 func onlyNode(nodes []*v1.Node, id string) []*v1.Node {
@@ -130,21 +150,25 @@ func onlyService(set *v1.NodeAssignments, service string) *v1.NodeAssignments {
 	return out
 }
 
-// WatchAssignments implements AssignmentService.
+// WatchAssignments implements AssignmentService. Of the nodes that changed it
+// sends those whose set did, or what is ready of it.
 func (a *Assignments) WatchAssignments(r *v1.WatchAssignmentsRequest, stream v1.AssignmentService_WatchAssignmentsServer) error {
-	after := r.GetAfterIndex()
-	return watchNodes(stream.Context(), a.Machine, after, r.GetEpoch(), func(c change) error {
-		m := &v1.WatchAssignmentsResponse{Index: c.index, Epoch: c.epoch, Removed: c.removed, Reset_: c.reset}
-		if c.reset {
-			after = 0
+	wanted := func(id string) bool { return r.GetNode() == "" || r.GetNode() == id }
+	return watchNodes(stream.Context(), a.Machine, r.GetAfterIndex(), r.GetEpoch(), func(c change) error {
+		m := &v1.WatchAssignmentsResponse{Index: c.index, Epoch: c.epoch, Reset_: c.reset}
+		for _, id := range c.removed {
+			if wanted(id) {
+				m.Removed = append(m.Removed, id)
+			}
 		}
 		for _, n := range c.nodes {
-			if r.GetNode() != "" && r.GetNode() != n.GetId() || n.GetAssignmentIndex() <= after && after != 0 {
-				continue
+			if wanted(n.GetId()) && n.GetAssignmentIndex() > c.after {
+				m.Nodes = append(m.Nodes, fsm.Assignments(n))
 			}
-			m.Nodes = append(m.Nodes, fsm.Assignments(n))
 		}
-		after = c.index
+		if !c.first && !c.reset && len(m.GetNodes())+len(m.GetRemoved()) == 0 {
+			return nil
+		}
 		return stream.Send(m)
 	})
 }

@@ -24,10 +24,18 @@ import (
 	"roster/server/rpc/problem"
 )
 
-// patience is how long a write or a linearizable read waits for a leader
-// before it says that there is none. Longer than an election of any profile
-// on one site, shorter than a person's.
-const patience = 3 * time.Second
+const (
+	// patience is how long a write or a linearizable read waits for a leader
+	// before it says that there is none. Longer than an election of any profile
+	// on one site, shorter than a person's.
+	patience = 3 * time.Second
+	// writePatience is how long a write that was sent may take. A leader whose
+	// disk hangs stops itself sooner.
+	writePatience = 30 * time.Second
+	// lookAgain is the pause before the leader is looked for again, where nothing
+	// said that it changed.
+	lookAgain = 20 * time.Millisecond
+)
 
 // Gate is the way to the leader: it proposes and reads there, from any member.
 type Gate struct {
@@ -98,7 +106,13 @@ func (g *Gate) Fresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return g.raft.WaitApplied(ctx, index)
+	limited, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	err = g.raft.WaitApplied(limited, index)
+	if err != nil && ctx.Err() == nil && limited.Err() != nil {
+		return problem.New(codes.Unavailable, problem.NotLeader, "this member lags behind the leader and did not catch up within %s: ask another one", patience)
+	}
+	return err
 }
 
 // kind says what a request to the leader may do when it breaks off.
@@ -110,11 +124,21 @@ const (
 	once                   // never tried again once it may have been done
 )
 
+func (k kind) patience() time.Duration {
+	if k == reads {
+		return patience
+	}
+	return writePatience
+}
+
 // withLeader calls do with the leader's client, nil where this member leads,
-// until it succeeds, fails for good, or patience ends.
-func (g *Gate) withLeader(ctx context.Context, what kind, do func(context.Context, peerv1.PeerServiceClient) error) error {
-	wait, cancel := context.WithTimeout(ctx, patience)
+// until it succeeds, fails for good, or patience ends. What may have been done
+// is never told as if nothing was.
+func (g *Gate) withLeader(caller context.Context, what kind, do func(context.Context, peerv1.PeerServiceClient) error) error {
+	ctx, cancel := context.WithTimeout(caller, what.patience())
 	defer cancel()
+	search := time.NewTimer(patience)
+	defer search.Stop()
 	maybe := false // some try may have been carried out
 	for {
 		changed := g.raft.LeaderChanged()
@@ -123,38 +147,64 @@ func (g *Gate) withLeader(ctx context.Context, what kind, do func(context.Contex
 		if err == nil {
 			var attempt context.Context
 			attempt, sent = client.Attempt(ctx)
-			err = do(attempt, leader)
-		}
-		broke := errors.Is(err, raftnode.ErrUnknownOutcome) || problem.Is(err, problem.UnknownOutcome) ||
-			leader != nil && unavailable(err)
-		maybe = maybe || broke && what != reads && (leader == nil || sent())
-		again := errors.Is(err, raftnode.ErrNotLeader) || problem.Is(err, problem.NotLeader) || broke && !(maybe && what == once)
-		switch {
-		case !again && !broke, err == nil:
-			return err
-		case !again || ctx.Err() != nil && maybe:
-			return lostInTheMiddle(err)
-		}
-		select {
-		case <-wait.Done():
-			if maybe {
-				return lostInTheMiddle(err)
+			if err = do(attempt, leader); err == nil {
+				return nil
 			}
-			return problem.New(codes.Unavailable, problem.NoLeader,
-				"the members have had no leader for %s: nothing was written; nodes serve on. See `roster status` on each member", patience)
-		case <-changed:
-		case <-time.After(20 * time.Millisecond):
 		}
+		broke := brokeOff(err, leader != nil)
+		if what != reads {
+			maybe = maybe || broke && leader == nil || sent() && (broke || ctx.Err() != nil)
+		}
+		again := broke && !(maybe && what == once) || errors.Is(err, raftnode.ErrNotLeader) || problem.Is(err, problem.NotLeader)
+		switch {
+		case maybe && (!again || ctx.Err() != nil):
+			return lostInTheMiddle(what, err)
+		case caller.Err() != nil:
+			return fmt.Errorf("ask the leader: %w", caller.Err())
+		case ctx.Err() != nil:
+			return g.noLeader()
+		case !again:
+			return err
+		}
+		pause := time.NewTimer(lookAgain)
+		select {
+		case <-search.C:
+			pause.Stop()
+			if maybe {
+				return lostInTheMiddle(what, err)
+			}
+			return g.noLeader()
+		case <-ctx.Done():
+		case <-changed:
+		case <-pause.C:
+		}
+		pause.Stop()
 	}
 }
 
-// unavailable says that the leader could not be reached, or was lost while it
-// was asked; what it said itself is not meant.
-func unavailable(err error) bool {
-	return status.Code(err) == codes.Unavailable && !problem.Is(err, problem.NotLeader) && !problem.Is(err, problem.NoLeader)
+// brokeOff says that the leader could not be reached, or was lost while it was
+// asked; what it said itself is not meant.
+func brokeOff(err error, forwarded bool) bool {
+	if errors.Is(err, raftnode.ErrUnknownOutcome) || problem.Is(err, problem.UnknownOutcome) {
+		return true
+	}
+	return forwarded && status.Code(err) == codes.Unavailable && !problem.Is(err, problem.NotLeader) && !problem.Is(err, problem.NoLeader)
 }
 
-func lostInTheMiddle(err error) error {
+func (g *Gate) noLeader() error {
+	if id, ok := g.raft.Leader(); ok {
+		return problem.New(codes.Unavailable, problem.NoLeader,
+			"member %s leads, and did not confirm it within %s: nothing was written; nodes serve on. See `roster status` on each member", id, patience)
+	}
+	return problem.New(codes.Unavailable, problem.NoLeader,
+		"the members have had no leader for %s: nothing was written; nodes serve on. See `roster status` on each member", patience)
+}
+
+func lostInTheMiddle(what kind, err error) error {
+	if what == once {
+		return problem.New(codes.Unavailable, problem.UnknownOutcome,
+			"the leader was lost in the middle: the change may or may not have happened; look before you ask for it again (%v)", err)
+	}
 	return problem.New(codes.Unavailable, problem.UnknownOutcome,
 		"the leader was lost in the middle: the change may or may not have happened; the same request id is safe to send again (%v)", err)
 }
@@ -183,4 +233,17 @@ func (g *Gate) leader() (peerv1.PeerServiceClient, error) {
 func (g *Gate) HasLeader() bool {
 	_, ok := g.raft.Leader()
 	return ok
+}
+
+// Local proposes on this member alone: what a leader decided from its own view
+// must not be written by the leader after it.
+type Local struct{ Raft *raftnode.Node }
+
+// Propose writes one command where this member leads.
+func (l Local) Propose(ctx context.Context, caller, requestID string, command *storev1.Command) (*storev1.Result, error) {
+	results, err := l.Raft.Propose(ctx, []*storev1.Envelope{{Caller: caller, RequestId: requestID, Command: command}})
+	if err != nil {
+		return nil, err
+	}
+	return results[0], nil
 }

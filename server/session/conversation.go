@@ -3,67 +3,113 @@ package session
 import (
 	"context"
 	"errors"
+	"io"
 	"log/slog"
 	"slices"
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/grpc/status"
 
-	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 
 	"roster/fsm"
-	"roster/server/rpc/auth"
 	"roster/server/rpc/problem"
 )
 
-// conversation is one session after its handshake: a receiver, a reporter and
-// a sender. Whichever fails first ends the others.
+// conversation is one session: a receiver, and after the handshake a reporter
+// and a sender. Whichever fails first ends the others.
 type conversation struct {
-	hub      *Hub
-	stream   v1.AgentService_SessionServer
-	live     *live
+	hub    *Hub
+	stream v1.AgentService_SessionServer
+	end    context.CancelCauseFunc
+	live   *live
+
+	hellos chan *v1.Hello
+	beats  chan *v1.Heartbeat // mailbox of one, newest wins
+	acks   chan uint64        // mailbox of one, newest wins
+
+	// Set by begin.
 	log      *slog.Logger
 	node     string
 	instance string
+	// held is the set that the agent came with.
+	held version
 
-	beats   chan *v1.Heartbeat // mailbox of one, newest wins
-	acks    chan uint64        // mailbox of one, newest wins
-	members []string           // sent last
+	// The sender's own.
+	members []string // told last
 }
 
-func (c *conversation) run(ctx context.Context, end context.CancelCauseFunc, welcome *v1.Welcome) error {
-	// The receiver returns once this handler has, since that ends the stream;
-	// the reporter holds ctx and is waited for.
-	go func() { end(c.receive()) }()
+// version orders the sets of a node. An agent never goes back.
+type version struct{ epoch, generation uint64 }
+
+func (v version) before(w version) bool {
+	return v.epoch < w.epoch || v.epoch == w.epoch && v.generation < w.generation
+}
+
+func newConversation(h *Hub, stream v1.AgentService_SessionServer, end context.CancelCauseFunc) *conversation {
+	return &conversation{
+		hub: h, stream: stream, end: end, live: &live{end: end},
+		hellos: make(chan *v1.Hello, 1), beats: make(chan *v1.Heartbeat, 1), acks: make(chan uint64, 1),
+	}
+}
+
+// begin takes what the handshake found.
+func (c *conversation) begin(hello *v1.Hello) {
+	c.node, c.instance = hello.GetNode(), hello.GetInstance()
+	c.held = version{hello.GetEpoch(), hello.GetGeneration()}
+	c.log = c.hub.cfg.Logger.With("node", c.node, "instance", c.instance)
+}
+
+// run holds the session until it ends. Send blocks while the agent does not
+// read, and only the end of the stream, which is this handler's return, breaks
+// it off: so the sender, like the receiver, is not waited for. Both return with
+// the stream, and touch nothing but it.
+func (c *conversation) run(ctx context.Context) error {
 	reported := make(chan struct{})
 	go func() {
 		defer close(reported)
 		c.report(ctx)
 	}()
-	err := c.send(ctx, end, welcome)
-	end(err)
+	go func() { c.end(c.send(ctx)) }()
+	<-ctx.Done()
 	<-reported
-	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
-		return sessionError(cause)
-	}
-	return err
+	return over(ctx)
 }
 
-func sessionError(cause error) error {
+var (
+	errReplaced = problem.New(codes.Aborted, problem.Replaced, "the agent opened another session")
+	errSlow     = problem.New(codes.ResourceExhausted, problem.SlowReader, "the agent does not read")
+)
+
+func taken(node, instance string) error {
+	return problem.New(codes.AlreadyExists, problem.NodeTaken, "node %s now belongs to another agent (instance %s)", node, instance)
+}
+
+// over says how a session ended.
+func over(ctx context.Context) error {
+	cause := context.Cause(ctx)
 	switch {
-	case errors.Is(cause, errReplaced):
-		return problem.New(codes.Aborted, problem.Replaced, "%s", errReplaced.Error())
-	case errors.Is(cause, errSlow):
-		return problem.New(codes.ResourceExhausted, problem.SlowReader, "%s", errSlow.Error())
+	case cause == nil, errors.Is(cause, io.EOF):
+		// The agent said that it has nothing more to say.
+		return nil
+	case errors.Is(cause, context.Canceled), errors.Is(cause, context.DeadlineExceeded):
+		return status.FromContextError(cause).Err()
 	default:
 		return cause
 	}
 }
 
-// receive takes heartbeats until the stream ends.
+// receive takes the Hello, then heartbeats, until the stream ends.
 func (c *conversation) receive() error {
+	first, err := c.stream.Recv()
+	if err != nil {
+		return err
+	}
+	if err := checkHello(first); err != nil {
+		return err
+	}
+	c.hellos <- first.GetHello()
 	for {
 		m, err := c.stream.Recv()
 		if err != nil {
@@ -94,66 +140,39 @@ func newest[T any](box chan T, v T) {
 	}
 }
 
-// report proposes what the agent sees whenever the state says otherwise.
-func (c *conversation) report(ctx context.Context) {
-	caller := auth.Caller(ctx).URI()
-	for {
-		var beat *v1.Heartbeat
-		select {
-		case <-ctx.Done():
-			return
-		case beat = <-c.beats:
-		}
-		record := c.hub.cfg.Machine.State().Node(c.node)
-		if record == nil || sameReport(record, beat) {
-			continue
-		}
-		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
-		result, err := c.hub.cfg.Proposer.Propose(limited, caller, "", &storev1.Command{Command: &storev1.Command_ReportNode{
-			ReportNode: &storev1.ReportNode{
-				Id: c.node, Instance: c.instance, Reports: beat.GetReports(), ReportedGeneration: beat.GetGeneration(),
-			},
-		}})
-		cancel()
-		if err != nil {
-			// The next heartbeat says it again.
-			c.log.Debug("report not written", "error", err)
-		} else if refusal := result.GetRefusal(); refusal != nil {
-			c.log.Warn("report refused", "reason", refusal.GetMessage())
-		}
-	}
-}
-
-// send writes the set whenever it changed, and the newest acknowledgement.
-func (c *conversation) send(ctx context.Context, end context.CancelCauseFunc, welcome *v1.Welcome) error {
-	if err := c.write(end, &v1.SessionResponse{Message: &v1.SessionResponse_Welcome{Welcome: welcome}}); err != nil {
+// send writes the set whenever it changed, and the newest acknowledgement. It
+// looks at the newest state only: a slow agent skips what lay between.
+func (c *conversation) send(ctx context.Context) error {
+	welcome := c.hub.welcome(c.hub.cfg.Machine.State())
+	c.members = welcome.GetMembers()
+	if err := c.write(&v1.SessionResponse{Message: &v1.SessionResponse_Welcome{Welcome: welcome}}); err != nil {
 		return err
 	}
-	var epoch, generation uint64
-	sent := false
+	last, sent := c.held, false
 	for {
 		state := c.hub.cfg.Machine.State()
 		changed := state.WatchNode(c.node)
 		node := state.Node(c.node)
-		if removed := state.Removed(c.node); node == nil && removed != nil && removed.GetInstance() == c.instance {
+		switch {
+		case node == nil:
 			return problem.New(codes.FailedPrecondition, problem.NodeRemoved, "node %s was removed from the cluster: what it runs is left running", c.node)
+		case node.GetInstance() != c.instance:
+			return taken(c.node, node.GetInstance())
 		}
-		if node != nil && node.GetInstance() != c.instance {
-			return problem.New(codes.AlreadyExists, problem.NodeTaken, "node %s now belongs to another agent (instance %s)", c.node, node.GetInstance())
-		}
-		now := state.Cluster().GetEpoch()
-		if node != nil && (!sent || now > epoch || now == epoch && node.GetGeneration() > generation) {
-			if err := c.write(end, setMessage(now, node)); err != nil {
+		// A member that lags behind what the agent holds says nothing yet.
+		now := version{state.Cluster().GetEpoch(), node.GetGeneration()}
+		if last.before(now) || !sent && now == last {
+			if err := c.write(setMessage(now, node)); err != nil {
 				return err
 			}
-			sent, epoch, generation = true, now, node.GetGeneration()
+			last, sent = now, true
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-changed:
 		case sequence := <-c.acks:
-			if err := c.write(end, c.ack(state, sequence)); err != nil {
+			if err := c.write(c.ack(state, sequence)); err != nil {
 				return err
 			}
 		}
@@ -162,15 +181,15 @@ func (c *conversation) send(ctx context.Context, end context.CancelCauseFunc, we
 
 // write sends one message; an agent that does not read loses its session, and
 // nobody waits for it.
-func (c *conversation) write(end context.CancelCauseFunc, m *v1.SessionResponse) error {
-	stuck := time.AfterFunc(c.hub.cfg.WriteTimeout, func() { end(errSlow) })
+func (c *conversation) write(m *v1.SessionResponse) error {
+	stuck := time.AfterFunc(c.hub.cfg.WriteTimeout, func() { c.end(errSlow) })
 	defer stuck.Stop()
 	return c.stream.Send(m)
 }
 
-func setMessage(epoch uint64, node *v1.Node) *v1.SessionResponse {
+func setMessage(v version, node *v1.Node) *v1.SessionResponse {
 	return &v1.SessionResponse{Message: &v1.SessionResponse_Set{Set: &v1.AssignmentSet{
-		Epoch: epoch, Generation: node.GetGeneration(), Assignments: node.GetAssignments(),
+		Epoch: v.epoch, Generation: v.generation, Assignments: node.GetAssignments(),
 		Empty: len(node.GetAssignments()) == 0,
 	}}}
 }
@@ -181,42 +200,4 @@ func (c *conversation) ack(state *fsm.State, sequence uint64) *v1.SessionRespons
 		ack.Members, c.members = members, members
 	}
 	return &v1.SessionResponse{Message: &v1.SessionResponse_Ack{Ack: ack}}
-}
-
-func addresses(state *fsm.State) []string {
-	var out []string
-	for _, m := range state.Members() {
-		out = append(out, m.GetAddress())
-	}
-	return out
-}
-
-// welcome opens a session.
-func (h *Hub) welcome(cluster *v1.Cluster) *v1.Welcome {
-	return &v1.Welcome{
-		ClusterId: cluster.GetId(), Cluster: cluster.GetName(), Epoch: cluster.GetEpoch(),
-		Heartbeat: durationpb.New(h.cfg.Heartbeat), Members: addresses(h.cfg.Machine.State()),
-	}
-}
-
-// sameReport ignores what changes with every session: counts, and times that
-// belong to an unchanged state.
-func sameReport(node *v1.Node, beat *v1.Heartbeat) bool {
-	if node.GetReportedGeneration() != beat.GetGeneration() || len(node.GetReports()) != len(beat.GetReports()) {
-		return false
-	}
-	known := map[string]*v1.ServiceReport{}
-	for _, r := range node.GetReports() {
-		known[r.GetService()] = r
-	}
-	for _, r := range beat.GetReports() {
-		k := known[r.GetService()]
-		if k == nil || k.GetState() != r.GetState() || k.GetPid() != r.GetPid() {
-			return false
-		}
-		if k.GetDetail() != r.GetDetail() {
-			return false
-		}
-	}
-	return true
 }

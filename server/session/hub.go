@@ -14,14 +14,10 @@ import (
 	"sync"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 
 	"roster/fsm"
-	"roster/server/rpc/auth"
-	"roster/server/rpc/problem"
 )
 
 // Proposer hands a command to the leader, wherever it is.
@@ -69,11 +65,13 @@ type Hub struct {
 	sessions map[string]*live // by node
 }
 
-// live is one agent's session.
+// live is one agent's session, as the hub has it.
 type live struct {
+	end context.CancelCauseFunc
+
+	// Below: the hub's mutex.
 	instance string
 	heard    time.Time
-	end      context.CancelCauseFunc
 }
 
 // Seen is an agent that this member hears.
@@ -87,7 +85,7 @@ type Seen struct {
 // New makes a Hub without sessions.
 func New(cfg Config) (*Hub, error) {
 	if cfg.Heartbeat == 0 {
-		cfg.Heartbeat = 2 * time.Second
+		cfg.Heartbeat = DefaultHeartbeat
 	}
 	if cfg.WriteTimeout == 0 {
 		cfg.WriteTimeout = 10 * time.Second
@@ -100,6 +98,9 @@ func New(cfg Config) (*Hub, error) {
 	}
 	return &Hub{cfg: cfg, sessions: map[string]*live{}}, nil
 }
+
+// DefaultHeartbeat is how often agents report where nothing else is set.
+const DefaultHeartbeat = 2 * time.Second
 
 // Heartbeat is how often agents report.
 func (h *Hub) Heartbeat() time.Duration { return h.cfg.Heartbeat }
@@ -115,21 +116,20 @@ func (h *Hub) Sessions() []Seen {
 	return seen
 }
 
-var (
-	errReplaced = errors.New("the agent opened another session")
-	errSlow     = errors.New("the agent does not read")
-)
-
-// open enters a session; an older one of the same agent ends.
-func (h *Hub) open(node, instance string, end context.CancelCauseFunc) *live {
-	l := &live{instance: instance, heard: time.Now(), end: end}
+// open enters a session of a node's agent, which was let in; the one before it
+// ends. Another instance was let in only because the first one is over.
+func (h *Hub) open(node, instance string, l *live) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if old := h.sessions[node]; old != nil {
+	l.instance, l.heard = instance, time.Now()
+	switch old := h.sessions[node]; {
+	case old == nil:
+	case old.instance == instance:
 		old.end(errReplaced)
+	default:
+		old.end(taken(node, instance))
 	}
 	h.sessions[node] = l
-	return l
 }
 
 func (h *Hub) close(node string, l *live) {
@@ -146,95 +146,17 @@ func (h *Hub) touch(l *live) {
 	l.heard = time.Now()
 }
 
-// Session implements AgentService.
-func (h *Hub) Session(stream v1.AgentService_SessionServer) error {
-	ctx, end := context.WithCancelCause(stream.Context())
-	defer end(nil)
-
-	hello, err := h.receiveHello(stream)
-	if err != nil {
-		return err
+// applied waits until this member's own state has applied an entry.
+func (h *Hub) applied(ctx context.Context, index uint64) error {
+	for {
+		changed := h.cfg.Machine.Changed()
+		if h.cfg.Machine.State().Index() >= index {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
-	if err := auth.CheckNode(ctx, hello.GetNode()); err != nil {
-		return err
-	}
-	cluster, err := h.checkHistory(hello)
-	if err != nil {
-		return err
-	}
-	if err := h.register(ctx, hello); err != nil {
-		return err
-	}
-
-	l := h.open(hello.GetNode(), hello.GetInstance(), end)
-	defer h.close(hello.GetNode(), l)
-	log := h.cfg.Logger.With("node", hello.GetNode(), "instance", hello.GetInstance())
-	log.Debug("session opened")
-
-	welcome := h.welcome(cluster)
-	s := &conversation{
-		hub: h, stream: stream, live: l, log: log,
-		node: hello.GetNode(), instance: hello.GetInstance(),
-		beats: make(chan *v1.Heartbeat, 1), acks: make(chan uint64, 1),
-		members: welcome.GetMembers(),
-	}
-	err = s.run(ctx, end, welcome)
-	log.Debug("session ended", "reason", err)
-	return err
-}
-
-// receiveHello takes the first message, which must say who calls.
-func (h *Hub) receiveHello(stream v1.AgentService_SessionServer) (*v1.Hello, error) {
-	first, err := stream.Recv()
-	if err != nil {
-		return nil, err
-	}
-	hello := first.GetHello()
-	if hello == nil {
-		return nil, problem.New(codes.InvalidArgument, problem.InvalidArgument, "a session begins with a Hello")
-	}
-	if hello.GetNode() == "" || hello.GetInstance() == "" {
-		return nil, problem.New(codes.InvalidArgument, problem.InvalidArgument, "a Hello names its node and its instance")
-	}
-	return hello, nil
-}
-
-// checkHistory refuses agents of another cluster, and agents that are ahead.
-func (h *Hub) checkHistory(hello *v1.Hello) (*v1.Cluster, error) {
-	cluster := h.cfg.Machine.State().Cluster()
-	if cluster == nil {
-		return nil, problem.New(codes.Unavailable, problem.NoLeader, "this member has not heard from its cluster yet: try another member")
-	}
-	if id := hello.GetClusterId(); id != "" && id != cluster.GetId() {
-		return nil, problem.New(codes.FailedPrecondition, problem.WrongCluster,
-			"the agent of %s belongs to cluster %s, this is %s (%s): point it at its own members, or give it an empty data folder",
-			hello.GetNode(), id, cluster.GetId(), cluster.GetName())
-	}
-	if hello.GetEpoch() > cluster.GetEpoch() {
-		return nil, problem.New(codes.FailedPrecondition, problem.Ahead,
-			"the agent of %s holds epoch %d, the cluster is at %d: the cluster was restored from before; the node serves on as it is",
-			hello.GetNode(), hello.GetEpoch(), cluster.GetEpoch())
-	}
-	return cluster, nil
-}
-
-// register records the agent unless the state says the same already, so that
-// thousands of agents that only reconnect write nothing.
-func (h *Hub) register(ctx context.Context, hello *v1.Hello) error {
-	if h.cfg.Machine.State().Knows(hello.GetNode(), hello.GetInstance(), hello.GetVersion(), hello.GetClaims()) {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	caller := auth.Caller(ctx).URI()
-	result, err := h.cfg.Proposer.Propose(ctx, caller, "", &storev1.Command{Command: &storev1.Command_RegisterNode{
-		RegisterNode: &storev1.RegisterNode{
-			Id: hello.GetNode(), Instance: hello.GetInstance(), Claims: hello.GetClaims(),
-			Version: hello.GetVersion(), ReportedGeneration: hello.GetGeneration(),
-		},
-	}})
-	if err != nil {
-		return err
-	}
-	return problem.FromRefusal(result.GetRefusal())
 }

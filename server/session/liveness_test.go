@@ -104,15 +104,15 @@ func TestDownAfterIsAtLeastThreeHeartbeats(t *testing.T) {
 
 func TestOnlyNodesHeardWithinTwoHeartbeatsAreHeardRecently(t *testing.T) {
 	l := NewLiveness(beat, dawn)
-	if l.HeardRecently("n", dawn) {
+	if l.HeardRecently("n", "i", dawn) {
 		t.Error("never heard, yet recently")
 	}
 	l.Heard("m1", "n", "i", dawn)
-	if !l.HeardRecently("n", dawn.Add(2*beat)) || l.HeardRecently("n", dawn.Add(2*beat+1)) {
+	if !l.HeardRecently("n", "i", dawn.Add(2*beat)) || l.HeardRecently("n", "i", dawn.Add(2*beat+1)) {
 		t.Error("the bound is not two heartbeats")
 	}
 	l.Ended("m1", "n")
-	if l.HeardRecently("n", dawn) {
+	if l.HeardRecently("n", "i", dawn) {
 		t.Error("its session is broken, yet it counts as heard")
 	}
 }
@@ -136,12 +136,52 @@ func TestANodeThatJustRegisteredIsNotBlamedForTheSilenceBefore(t *testing.T) {
 	l := NewLiveness(beat, dawn)
 	l.Heard("m1", "n", "i", dawn)
 	l.Ended("m1", "n")
+	after(l, down, 30*time.Second)
 	n := nodeIn(up)
-	n.StateSince = timestamppb.New(dawn.Add(time.Minute))
+	// Written by a leader whose clock was an hour ahead: only that it changed
+	// counts.
+	n.StateSince = timestamppb.New(dawn.Add(time.Hour))
 	if c := l.Transitions([]*v1.Node{n}, 10*time.Second, dawn.Add(time.Minute+time.Second)); len(c) != 0 {
 		t.Errorf("a second after it registered: %v", c)
 	}
-	if c := l.Transitions([]*v1.Node{n}, 10*time.Second, dawn.Add(time.Minute+10*time.Second)); len(c) != 1 || c[0].GetState() != down {
+	if c := l.Transitions([]*v1.Node{n}, 10*time.Second, dawn.Add(time.Minute+11*time.Second)); len(c) != 1 || c[0].GetState() != down {
 		t.Errorf("silent for down_after since it registered: %v", c)
+	}
+}
+
+func TestTheEndOfAnOldRelayTakesNothingFromTheNextOne(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	l.Heard("relay 1", "n", "i", dawn)
+	l.Heard("relay 2", "n", "i", dawn)
+	l.Ended("relay 1", "n") // noticed late
+	if got := after(l, up, time.Millisecond); got != up {
+		t.Errorf("the member's next relay hears it, and it is %v", got)
+	}
+	l.Ended("relay 2", "n")
+	if got := after(l, up, time.Millisecond); got != suspect {
+		t.Errorf("no relay hears it, and it is %v", got)
+	}
+}
+
+func TestAnotherInstanceDoesNotDrownANode(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	for d := time.Duration(0); d < 20*time.Second; d += beat {
+		l.Heard("m1", "n", "i", dawn.Add(d))
+		l.Heard("m2", "n", "other", dawn.Add(d+time.Millisecond))
+		if got := after(l, up, d+2*time.Millisecond); got != up {
+			t.Fatalf("heard at %s, and so was another instance: %v", d, got)
+		}
+	}
+}
+
+func TestALeaderThatStoodStillBlamesNobody(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	l.Heard("m1", "n", "i", dawn)
+	l.Overslept(time.Minute, dawn.Add(time.Minute))
+	if got := after(l, up, time.Minute); got != up {
+		t.Errorf("silent for as long as the leader slept: %v", got)
+	}
+	if got := after(l, up, time.Minute+10*time.Second); got != down {
+		t.Errorf("silent for down_after since the leader woke: %v", got)
 	}
 }

@@ -2,7 +2,9 @@ package session
 
 import (
 	"context"
+	"fmt"
 	"sort"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -69,28 +71,25 @@ func (h *Hub) Relay(ctx context.Context, member string, leader peerv1.PeerServic
 	}
 	// The leader answers nothing but the end.
 	broken := make(chan error, 1)
-	go func() {
+	var reader sync.WaitGroup
+	reader.Go(func() {
 		for {
 			if _, err := stream.Recv(); err != nil {
 				broken <- err
 				return
 			}
 		}
-	}()
+	})
+	defer reader.Wait()
+	defer cancel() // before the wait: it ends the reader
 	var news News
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for full := true; ; full = false {
 		heard, ended := news.Next(h.Sessions())
 		if full || len(heard)+len(ended) > 0 {
-			now := time.Now()
-			m := &peerv1.RelayRequest{Member: member, Full: full, Ended: ended}
-			for _, s := range heard {
-				m.Sessions = append(m.Sessions, &peerv1.RelaySession{
-					Node: s.Node, Instance: s.Instance, Silent: durationpb.New(now.Sub(s.Heard)),
-				})
-			}
-			if err := stream.Send(m); err != nil {
+			if err := stream.Send(relayed(member, full, heard, ended, time.Now())); err != nil {
+				// io.EOF: the reader has the reason.
 				return <-broken
 			}
 		}
@@ -104,14 +103,27 @@ func (h *Hub) Relay(ctx context.Context, member string, leader peerv1.PeerServic
 	}
 }
 
+// relayed tells silence, not times: clocks differ.
+func relayed(member string, full bool, heard []Seen, ended []string, now time.Time) *peerv1.RelayRequest {
+	m := &peerv1.RelayRequest{Member: member, Full: full, Ended: ended}
+	for _, s := range heard {
+		m.Sessions = append(m.Sessions, &peerv1.RelaySession{
+			Node: s.Node, Instance: s.Instance, Silent: durationpb.New(max(0, now.Sub(s.Heard))),
+		})
+	}
+	return m
+}
+
 // Receive is the leader's end of Relay. When the stream breaks, every session
-// that the member told of is broken too: its agents come back elsewhere.
+// that the member told of is broken too: its agents come back elsewhere, or the
+// member's next relay tells of them. Each relay is a source of its own, so that
+// the end of an old one takes nothing from the next.
 func (l *Liveness) Receive(stream peerv1.PeerService_RelayServer) error {
+	source := l.newSource()
 	told := map[string]bool{}
-	member := ""
 	defer func() {
 		for node := range told {
-			l.Ended(member, node)
+			l.Ended(source, node)
 		}
 	}()
 	for {
@@ -120,14 +132,32 @@ func (l *Liveness) Receive(stream peerv1.PeerService_RelayServer) error {
 			return err
 		}
 		now := time.Now()
-		member = m.GetMember()
+		if m.GetFull() {
+			listed := make(map[string]bool, len(m.GetSessions()))
+			for _, s := range m.GetSessions() {
+				listed[s.GetNode()] = true
+			}
+			for node := range told {
+				if !listed[node] {
+					delete(told, node)
+					l.Ended(source, node)
+				}
+			}
+		}
 		for _, s := range m.GetSessions() {
 			told[s.GetNode()] = true
-			l.Heard(member, s.GetNode(), s.GetInstance(), now.Add(-s.GetSilent().AsDuration()))
+			l.Heard(source, s.GetNode(), s.GetInstance(), now.Add(-max(0, s.GetSilent().AsDuration())))
 		}
 		for _, node := range m.GetEnded() {
 			delete(told, node)
-			l.Ended(member, node)
+			l.Ended(source, node)
 		}
 	}
+}
+
+func (l *Liveness) newSource() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.relays++
+	return fmt.Sprintf("relay %d", l.relays)
 }

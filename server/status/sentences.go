@@ -2,24 +2,32 @@ package status
 
 import (
 	"fmt"
-	"sort"
+	"slices"
 	"strings"
 
+	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
 )
 
 // describe writes the sentences below the first word: what was lost, what
 // Roster waits for, what you can do.
-func describe(s *v1.Status, in Input, nodes []*v1.Node, waiting []string) {
+func describe(s *v1.Status, in Input, f findings) {
 	say := func(format string, a ...any) { s.Sentences = append(s.Sentences, fmt.Sprintf(format, a...)) }
 
-	if in.Leader == "" {
+	switch {
+	case in.Leader == "":
 		say("The members have no leader: nothing can be changed; the nodes serve on.")
-		say("What you see is what member %s knew last. Start the missing members: more than half must run.", in.AnsweredBy)
+		say("What you see is what member %s knew last. Start the missing members: more than half must run.", nameOf(s, in.AnsweredBy))
+	case in.Stale:
+		say("What you see is what member %s knows; it may be old.", nameOf(s, in.AnsweredBy))
 	}
 	lost := map[v1.NodeState][]string{}
-	for _, n := range nodes {
-		lost[n.GetState()] = append(lost[n.GetState()], n.GetId())
+	var cordoned []string
+	for _, row := range s.GetNodes() {
+		lost[row.GetState()] = append(lost[row.GetState()], row.GetId())
+		if row.GetCordoned() {
+			cordoned = append(cordoned, row.GetId())
+		}
 	}
 	if down := lost[v1.NodeState_NODE_STATE_DOWN]; len(down) > 0 {
 		say("Down: %s. Their services count as not ready; their sets are unchanged.", list(down))
@@ -27,26 +35,69 @@ func describe(s *v1.Status, in Input, nodes []*v1.Node, waiting []string) {
 	if suspect := lost[v1.NodeState_NODE_STATE_SUSPECT]; len(suspect) > 0 {
 		say("Suspect: %s. They were not heard lately.", list(suspect))
 	}
-	names := make([]string, 0, len(s.Services))
-	for name := range s.Services {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		row := s.Services[name]
-		if row.GetReady() < row.GetFloorInForce() {
+	for _, name := range sortedServices(s) {
+		row := s.GetServices()[name]
+		switch {
+		case row.GetReady() < row.GetFloorInForce():
 			say("%s has %d ready, its floor is %d.", name, row.GetReady(), row.GetFloorInForce())
+		case row.GetReady() < row.GetFloor():
+			say("%s has %d ready; its floor of %d is kept once it is reached.", name, row.GetReady(), row.GetFloor())
 		}
 	}
-	for _, short := range s.Shortages {
+	for i, x := range f.failing {
+		if i == mostFailing {
+			say("And %d more services are not ready.", len(f.failing)-i)
+			break
+		}
+		say("%s on %s is not ready%s.", x.service, x.node, because(x.why))
+	}
+	for _, short := range s.GetShortages() {
 		say("Short: %s", short.GetReason())
 	}
-	for _, w := range waiting {
+	if f.impossible != "" {
+		say("Nothing can be placed: %s", f.impossible)
+	}
+	for _, w := range f.waiting {
 		say("%s", w)
 	}
-	if s.Topology == nil {
-		say("No topology was applied yet: roster topology apply -f FILE.")
+	if len(cordoned) > 0 {
+		say("Cordoned: %s. They get nothing new: `roster node uncordon` ends that.", list(cordoned))
 	}
+	if down := lost[v1.NodeState_NODE_STATE_DOWN]; len(down) > 0 {
+		say("Bring the hosts that are down back, or forget one that is gone for good: `roster node remove --force %s`.", down[0])
+	}
+	if s.GetTopology() == nil {
+		say("No topology was applied yet: `roster topology apply -f FILE`.")
+	}
+}
+
+// mostFailing bounds what is said of single services.
+const mostFailing = 10
+
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return ": " + strings.TrimRight(why, ".")
+}
+
+func sortedServices(s *v1.Status) []string {
+	names := make([]string, 0, len(s.GetServices()))
+	for name := range s.GetServices() {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, placement.Compare)
+	return names
+}
+
+// nameOf is a member's name for people.
+func nameOf(s *v1.Status, id string) string {
+	for _, m := range s.GetMembers() {
+		if m.GetId() == id && m.GetName() != "" {
+			return m.GetName()
+		}
+	}
+	return id
 }
 
 // list shows at most ten ids.

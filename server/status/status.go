@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -33,10 +34,35 @@ type Input struct {
 	Voters     map[string]bool
 }
 
+// Cache keeps the placement of the state that it saw last, which is the dear
+// part of a status: whoever waits for a change asks again and again. The zero
+// value is ready; it is safe for concurrent use.
+type Cache struct {
+	mu     sync.Mutex
+	state  *fsm.State
+	target *placement.Target
+	err    error
+}
+
+// place is the placement of a state's own topology.
+func (c *Cache) place(state *fsm.State) (*placement.Target, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.state != state {
+		c.target, c.err = placement.Place(fsm.Placement(state, state.Effective()))
+		c.state = state
+	}
+	return c.target, c.err
+}
+
 // Compute sums up.
-func Compute(in Input) *v1.Status {
+func Compute(in Input) *v1.Status { return new(Cache).Compute(in) }
+
+// Compute sums up.
+func (c *Cache) Compute(in Input) *v1.Status {
 	cluster := in.State.Cluster()
 	s := &v1.Status{
+		State:      v1.StatusState_STATUS_STATE_OK,
 		Services:   map[string]*v1.ServiceStatus{},
 		Cluster:    cluster.GetName(),
 		ClusterId:  cluster.GetId(),
@@ -56,8 +82,12 @@ func Compute(in Input) *v1.Status {
 	s.Endpoints = endpointRows(nodes)
 	s.Members = memberRows(in)
 	countServices(s, in.State, nodes)
-	waiting := judge(s, in, nodes)
-	describe(s, in, nodes, waiting)
+	found := findings{nodes: nodes, failing: failing(nodes, in.Now)}
+	if in.State.Effective() != nil {
+		found.step(s, in, c)
+	}
+	s.State = firstWord(s, in, found)
+	describe(s, in, found)
 	return s
 }
 
@@ -145,58 +175,4 @@ func countServices(s *v1.Status, state *fsm.State, nodes []*v1.Node) {
 	for _, row := range s.Services {
 		slices.SortFunc(row.Nodes, placement.Compare)
 	}
-}
-
-// judge sets the first word, settled and shortages, and returns what the next
-// step waits for.
-func judge(s *v1.Status, in Input, nodes []*v1.Node) []string {
-	s.State = v1.StatusState_STATUS_STATE_OK
-	worse := func(to v1.StatusState) { s.State = max(s.State, to) }
-	for _, n := range nodes {
-		if n.GetState() != v1.NodeState_NODE_STATE_UP {
-			worse(v1.StatusState_STATUS_STATE_DEGRADED)
-		}
-	}
-	for _, row := range s.Services {
-		if row.GetReady() < row.GetWanted() {
-			worse(v1.StatusState_STATUS_STATE_DEGRADED)
-		}
-		if row.GetReady() < row.GetFloorInForce() {
-			worse(v1.StatusState_STATUS_STATE_FLOOR_BROKEN)
-		}
-	}
-	var waiting []string
-	if effective := in.State.Effective(); effective != nil {
-		target, err := placement.Place(fsm.Placement(in.State, effective))
-		if err != nil {
-			waiting = append(waiting, err.Error())
-			worse(v1.StatusState_STATUS_STATE_DEGRADED)
-		} else {
-			s.Shortages = target.Shortages
-			step := rollout.Next(fsm.Rollout(in.State, effective, target, in.Now, nil))
-			waiting = step.Waiting
-			s.Settled = step.Done && everythingReady(nodes)
-		}
-		if len(s.Shortages) > 0 {
-			worse(v1.StatusState_STATUS_STATE_DEGRADED)
-		}
-	}
-	if in.Leader == "" {
-		worse(v1.StatusState_STATUS_STATE_NO_QUORUM)
-		s.Settled = false
-	}
-	return waiting
-}
-
-// everythingReady says that whatever is wanted serving on a node that is not
-// down is ready, and that nothing drains.
-func everythingReady(nodes []*v1.Node) bool {
-	for _, n := range nodes {
-		for _, a := range n.GetAssignments() {
-			if !rollout.Ready(n, a.GetService()) {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -1,0 +1,115 @@
+package status
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	v1 "roster/proto/roster/v1"
+
+	"roster/fsm"
+	"roster/fsm/rollout"
+)
+
+// findings are what the first word and the sentences are made from.
+type findings struct {
+	nodes []*v1.Node
+	// Services that should be ready by now and are not, where their node is not
+	// down.
+	failing []failed
+	// What the next step waits for; or why there is none.
+	waiting    []string
+	impossible string
+}
+
+// failed is one service that does not do what is wanted.
+type failed struct{ service, node, why string }
+
+// failing lists the services that are wanted serving and have failed, or have
+// been given all the time that a start is given.
+func failing(nodes []*v1.Node, now time.Time) (out []failed) {
+	for _, n := range nodes {
+		if n.GetState() == v1.NodeState_NODE_STATE_DOWN {
+			continue
+		}
+		for _, a := range n.GetAssignments() {
+			if a.GetWanted() != v1.Wanted_WANTED_SERVING || rollout.Ready(n, a.GetService()) {
+				continue
+			}
+			r := reported(n, a.GetService())
+			began := a.GetSince().AsTime()
+			if at := r.GetSince().AsTime(); r.GetState() == v1.ServiceState_SERVICE_STATE_STARTING && at.After(began) && !at.After(now) {
+				began = at // a restart of its group
+			}
+			broken := r.GetState() == v1.ServiceState_SERVICE_STATE_FAILING
+			if broken || now.Sub(began) >= rollout.StartDeadline {
+				out = append(out, failed{a.GetService(), n.GetId(), r.GetDetail()})
+			}
+		}
+	}
+	return out
+}
+
+func reported(n *v1.Node, service string) *v1.ServiceReport {
+	for _, r := range n.GetReports() {
+		if r.GetService() == service {
+			return r
+		}
+	}
+	return nil
+}
+
+// step looks at what would be done next.
+func (f *findings) step(s *v1.Status, in Input, c *Cache) {
+	target, err := c.place(in.State)
+	if err != nil {
+		f.impossible = err.Error()
+		return
+	}
+	s.Shortages = target.Shortages
+	step := rollout.Next(fsm.Rollout(in.State, in.State.Effective(), target, in.Now, nil))
+	f.waiting = slices.DeleteFunc(step.Waiting, f.saidOfFailing)
+	s.Settled = step.Done && in.Leader != "" && everythingReady(f.nodes)
+}
+
+// saidOfFailing says that a sentence is about a service that is named as not
+// ready already.
+func (f *findings) saidOfFailing(sentence string) bool {
+	return slices.ContainsFunc(f.failing, func(x failed) bool {
+		return strings.HasPrefix(sentence, x.service+" on "+x.node+" has ")
+	})
+}
+
+// everythingReady says that whatever is assigned is ready, and that nothing
+// drains.
+func everythingReady(nodes []*v1.Node) bool {
+	for _, n := range nodes {
+		for _, a := range n.GetAssignments() {
+			if !rollout.Ready(n, a.GetService()) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// firstWord is the worst that is true. A start that is on its way is no loss; a
+// floor that was not reached yet is.
+func firstWord(s *v1.Status, in Input, f findings) v1.StatusState {
+	word := v1.StatusState_STATUS_STATE_OK
+	worse := func(to v1.StatusState, is bool) {
+		if is {
+			word = max(word, to)
+		}
+	}
+	worse(v1.StatusState_STATUS_STATE_DEGRADED, len(s.GetShortages()) > 0 || f.impossible != "" || len(f.failing) > 0)
+	for _, n := range f.nodes {
+		worse(v1.StatusState_STATUS_STATE_DEGRADED, n.GetState() != v1.NodeState_NODE_STATE_UP)
+	}
+	for _, row := range s.GetServices() {
+		worse(v1.StatusState_STATUS_STATE_DEGRADED, row.GetReady() < row.GetFloor())
+		worse(v1.StatusState_STATUS_STATE_FLOOR_BROKEN, row.GetReady() < row.GetFloorInForce())
+	}
+	worse(v1.StatusState_STATUS_STATE_NO_QUORUM, in.Leader == "")
+	return word
+}
