@@ -30,13 +30,13 @@ var errNoCandidate = errors.New("no member's address is known that may be dialle
 // goes on serving what it holds.
 func (a *Agent) keepSession(ctx context.Context) {
 	var next *session
-	failures := 0
+	lost, failures := "", 0
 	for ctx.Err() == nil {
 		s := next
 		next = nil
 		if s == nil {
 			var err error
-			if s, err = a.connect(ctx); err != nil {
+			if s, err = a.connect(ctx, lost); err != nil {
 				failures++
 				a.trouble.log(err)
 				pause(ctx, jitter(retryPause(err, failures)))
@@ -48,6 +48,7 @@ func (a *Agent) keepSession(ctx context.Context) {
 		var err error
 		if next, err = s.run(ctx); err != nil && ctx.Err() == nil {
 			a.trouble.log(err)
+			lost = s.address
 			if failures++; time.Since(began) >= lasting {
 				failures = 0
 			}
@@ -69,10 +70,15 @@ func retryPause(err error, failures int) time.Duration {
 	return min(longest, firstRetry<<min(failures, 10))
 }
 
-// connect tries every known member once, in random order.
-func (a *Agent) connect(ctx context.Context) (*session, error) {
+// connect tries every known member once, in random order; the one that was lost last
+// comes last, since a host that is gone may cost a try its whole time.
+func (a *Agent) connect(ctx context.Context, lost string) (*session, error) {
 	var errs []error
-	for _, address := range a.membership.candidates() {
+	candidates := a.membership.candidates()
+	if i := slices.Index(candidates, lost); i >= 0 {
+		candidates = append(slices.Delete(candidates, i, i+1), lost)
+	}
+	for _, address := range candidates {
 		s, err := a.open(ctx, address)
 		if err == nil {
 			return s, nil

@@ -20,7 +20,7 @@ import (
 
 const (
 	// openWithin bounds dialling a member, saying hello and being welcomed.
-	openWithin = 3 * time.Second
+	openWithin = 2 * time.Second
 	// defaultHeartbeat is used where neither a member nor the config says one.
 	defaultHeartbeat = 2 * time.Second
 	// heartbeatGap keeps reports that change in a burst from being told one by one.
@@ -218,8 +218,9 @@ func (s *session) beat(ctx context.Context) error {
 	}
 }
 
-// patience is how long heartbeats may go without an acknowledgement.
-func (s *session) patience() time.Duration { return max(3*s.heartbeat, time.Second) }
+// patience is how long heartbeats may go without an acknowledgement: short enough to
+// be heard by another member before the node counts as down.
+func (s *session) patience() time.Duration { return max(s.heartbeat*5/2, time.Second) }
 
 // watch ends the session when acknowledgements stay away, and looks for another
 // member when this one knows no leader.

@@ -111,7 +111,7 @@ func (c *conversation) handshake() error {
 		if timeout(err) {
 			return err
 		}
-		return fmt.Errorf("TLS handshake: %w (%w)", ErrAnswer, err)
+		return fmt.Errorf("TLS handshake: %w", fmt.Errorf("%w (%w)", ErrAnswer, classify(err)))
 	}
 	c.conn, c.in = t, bufio.NewReaderSize(t, longestLine)
 	return nil
@@ -132,7 +132,7 @@ func (c *conversation) line() (string, error) {
 			return "", fmt.Errorf("%w: a line without end", ErrAnswer)
 		}
 		if len(raw) == 0 && !timeout(err) {
-			return "", fmt.Errorf("%w: it closed the connection (%w)", ErrAnswer, err)
+			return "", fmt.Errorf("%w: it closed the connection", ErrAnswer)
 		}
 		return "", err
 	}
@@ -172,11 +172,17 @@ func timeout(err error) bool {
 		errors.As(err, &n) && n.Timeout()
 }
 
-// classify puts the reason in front of what the system said.
+// classify puts the reason in front of what the system said, less the addresses: a
+// reason that names a port of the moment would be news each time.
 func classify(err error) error {
-	switch {
-	case errors.Is(err, ErrAnswer) || errors.Is(err, ErrTimeout):
+	if errors.Is(err, ErrAnswer) || errors.Is(err, ErrTimeout) {
 		return err
+	}
+	var op *net.OpError
+	if errors.As(err, &op) {
+		err = fmt.Errorf("%s: %w", op.Op, op.Err)
+	}
+	switch {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w (%w)", ErrRefused, err)
 	case timeout(err):

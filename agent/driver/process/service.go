@@ -18,8 +18,12 @@ import (
 	"roster/agent/driver"
 )
 
-// countEvery is how often sessions are counted while a drain waits for them.
-const countEvery = 200 * time.Millisecond
+// Sessions are counted that often while a drain waits for them: soon at first, since
+// many drains are short, later seldom, since counting reads every socket of the host.
+const (
+	countSoon   = 100 * time.Millisecond
+	countSeldom = 2 * time.Second
+)
 
 // service is one service and its process.
 type service struct {
@@ -145,7 +149,7 @@ var errTakenBack = errors.New("it was taken back")
 
 // emptied returns when no session is left, or the drain's time is over.
 func (s *service) emptied(ctx context.Context, ends time.Time) error {
-	for {
+	for pause := countSoon; ; pause = min(2*pause, countSeldom) {
 		r := s.current()
 		switch {
 		case !r.alive():
@@ -160,7 +164,7 @@ func (s *service) emptied(ctx context.Context, ends time.Time) error {
 		s.mu.Lock()
 		ended := s.ended
 		s.mu.Unlock()
-		timer := time.NewTimer(min(countEvery, time.Until(ends)))
+		timer := time.NewTimer(min(pause, time.Until(ends)))
 		select {
 		case <-timer.C:
 		case <-ended:
