@@ -161,6 +161,14 @@ func (d *draft) senseless(n *v1.Node, m *v1.Move) string {
 			return "the node's agent cannot run it"
 		}
 		return ""
+	case v1.Action_ACTION_RESEAT:
+		switch {
+		case !d.poolServes(m.GetPool(), m.GetService()):
+			return fmt.Sprintf("no pool %.80q of revision %d serves it", m.GetPool(), d.revision())
+		case have.GetWanted() != v1.Wanted_WANTED_SERVING:
+			return "it is not wanted serving there; only what stays is given another seat"
+		}
+		return ""
 	case v1.Action_ACTION_STOP:
 		if rollout.Ready(n, m.GetService()) {
 			return "it is ready there; drain it first"
@@ -243,7 +251,7 @@ func (d *draft) moved(have *v1.Assignment, m *v1.Move) *v1.Assignment {
 	}
 	serving := have.GetWanted() == v1.Wanted_WANTED_SERVING
 	switch m.GetAction() {
-	case v1.Action_ACTION_START:
+	case v1.Action_ACTION_START, v1.Action_ACTION_RESEAT:
 		if serving {
 			if have.GetPool() == m.GetPool() {
 				return have
@@ -302,6 +310,8 @@ func (d *draft) tellMove(have *v1.Assignment, m *v1.Move) {
 		if have != nil {
 			e.Kind, e.Message = EventAssignmentPool, fmt.Sprintf("%s on %s fills a seat of pool %s now", m.GetService(), m.GetNode(), m.GetPool())
 		}
+	case v1.Action_ACTION_RESEAT:
+		e.Kind, e.Message = EventAssignmentPool, fmt.Sprintf("%s on %s fills a seat of pool %s now", m.GetService(), m.GetNode(), m.GetPool())
 	case v1.Action_ACTION_DRAIN:
 		e.Kind, e.Message = EventAssignmentDrain, fmt.Sprintf("%s ends its sessions on %s", m.GetService(), m.GetNode())
 	case v1.Action_ACTION_STOP:

@@ -93,7 +93,7 @@ func TestAServiceChangesItsPoolWithoutBeingTouched(t *testing.T) {
 	b.serve("node-1", "imap")
 	before := assignment(b.m.State().Node("node-1"), "imap")
 	move := start("node-1", "imap")
-	move.Pool = "web"
+	move.Pool, move.Action = "web", v1.Action_ACTION_RESEAT
 	b.mustDo(b.wave(move))
 	after := assignment(b.m.State().Node("node-1"), "imap")
 	if after.GetPool() != "web" || !proto.Equal(after.GetSince(), before.GetSince()) {
@@ -106,6 +106,14 @@ func TestAServiceChangesItsPoolWithoutBeingTouched(t *testing.T) {
 	generation := b.m.State().Node("node-1").GetGeneration()
 	if r := b.mustDo(b.wave(move)); r.GetChanged() || b.m.State().Node("node-1").GetGeneration() != generation {
 		t.Fatal("the same move again changed something")
+	}
+	for name, wrong := range map[string]*v1.Move{
+		"of what is not assigned":       {Node: "node-1", Service: "jmap", Pool: "web", Action: v1.Action_ACTION_RESEAT},
+		"to a pool without the service": {Node: "node-1", Service: "imap", Pool: "none", Action: v1.Action_ACTION_RESEAT},
+	} {
+		if r := b.do(b.wave(wrong)); len(r.GetParts()) != 1 || r.GetChanged() {
+			t.Errorf("reseat %s: %v", name, r)
+		}
 	}
 }
 

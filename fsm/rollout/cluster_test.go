@@ -293,7 +293,7 @@ func (c *cluster) judgeCrowd(moves []*v1.Move, before map[string]map[string]bool
 		for _, a := range c.node(m.Node).Assignments {
 			started[a.Pool] = started[a.Pool] || added
 		}
-		if m.Action == v1.Action_ACTION_UNDRAIN || m.Action == v1.Action_ACTION_START && !added { // never queue
+		if m.Action == v1.Action_ACTION_UNDRAIN || m.Action == v1.Action_ACTION_RESEAT || m.Action == v1.Action_ACTION_START && !added { // never queue
 			if before[m.Pool] == nil {
 				before[m.Pool] = map[string]bool{}
 			}
@@ -381,6 +381,8 @@ func (c *cluster) do(moves []*v1.Move) {
 				touched = true
 			}
 			a.Wanted, a.Pool, a.Revision = v1.Wanted_WANTED_SERVING, m.Pool, c.rev
+		case v1.Action_ACTION_RESEAT:
+			a.Pool, a.Revision = m.Pool, c.rev
 		case v1.Action_ACTION_DRAIN:
 			a.Wanted, a.Since, a.Revision = v1.Wanted_WANTED_DRAINING, stamp(c.now), c.rev
 			if Ready(n, m.Service) || reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_SERVING {

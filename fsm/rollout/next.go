@@ -14,7 +14,7 @@ func Next(v View) Step {
 		return Step{Done: true}
 	}
 	b := newBoard(v)
-	b.relabel()
+	b.reseat()
 	b.undrain()
 	if !b.underway() {
 		b.stop()
@@ -44,13 +44,13 @@ func (b *board) underway() bool {
 
 func (b *board) current(s *slot) bool { return s.assignment.GetRevision() == b.v.Revision }
 
-// relabel gives services that stay where they are to the pool that wants them
+// reseat gives services that stay where they are to the pool that wants them
 // now. It touches no service, and makes the seat the node's own.
-func (b *board) relabel() {
+func (b *board) reseat() {
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
 			if s.wantedHere() && s.assignment != nil && s.serves() && s.assignment.GetPool() != s.pool && live(h.Node) {
-				b.propose(s, v1.Action_ACTION_START, s.pool, fmt.Sprintf("stays, and is now a member of pool %s", s.pool))
+				b.propose(s, v1.Action_ACTION_RESEAT, s.pool, fmt.Sprintf("stays as it is; its node is a member of pool %s now", s.pool))
 			}
 		}
 	}

@@ -231,7 +231,7 @@ func TestADrainOfAnOlderTopologyDoesNotHoldUpTheNewOne(t *testing.T) {
 func TestAGroupRestartsOnceForAllThatIsBegunOrEnded(t *testing.T) {
 	c := running(t, grouped(nodesOf(4)), topologyOf(count("imap", 2, "imap"), count("jmap", 2, "jmap")))
 	c.adopt(moving(topologyOf(count("imap", 4, "imap", "jmap", "webdav")), 50))
-	c.expect("start jmap node-3, start jmap node-4, start jmap node-1, start webdav node-1, start imap node-3, start webdav node-3")
+	c.expect("reseat jmap node-3, reseat jmap node-4, start jmap node-1, start webdav node-1, start imap node-3, start webdav node-3")
 	c.mustBeDone(c.run())
 	c.waves = nil
 	c.adopt(moving(topologyOf(count("imap", 4, "imap")), 25))
@@ -293,7 +293,7 @@ func TestAServiceThatStaysUnderAnotherPoolIsNotTouched(t *testing.T) {
 	if plan.Summary.Starts != 0 || plan.Summary.Stops != 0 || plan.LowestReady["imap"] != 2 {
 		t.Errorf("the plan is %v, lowest %v", plan.Summary, plan.LowestReady)
 	}
-	c.expect("start imap node-1, start imap node-2")
+	c.expect("reseat imap node-1, reseat imap node-2")
 	if got := c.readyNow()["imap"]; got != 2 {
 		t.Errorf("%d are ready after it", got)
 	}

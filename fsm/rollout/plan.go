@@ -35,7 +35,7 @@ func Plan(v View) *v1.Plan {
 		if len(step.Moves) > 0 {
 			for _, m := range step.Moves {
 				switch {
-				case m.GetAction() == v1.Action_ACTION_START && assignment(sim.node(m.GetNode()), m.GetService()) == nil:
+				case m.GetAction() == v1.Action_ACTION_START:
 					p.Summary.Starts++
 				case m.GetAction() == v1.Action_ACTION_STOP:
 					p.Summary.Stops++

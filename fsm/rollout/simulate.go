@@ -117,6 +117,8 @@ func (s *simulation) apply(n *v1.Node, m *v1.Move) {
 			s.report(n, m.GetService(), v1.ServiceState_SERVICE_STATE_STARTING)
 		}
 		a.Wanted, a.Pool = v1.Wanted_WANTED_SERVING, m.GetPool()
+	case v1.Action_ACTION_RESEAT:
+		a.Pool = m.GetPool()
 	case v1.Action_ACTION_DRAIN:
 		a.Wanted, a.Since = v1.Wanted_WANTED_DRAINING, s.since
 		if serving(n, m.GetService()) {
