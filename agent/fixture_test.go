@@ -47,6 +47,13 @@ func (n *network) dial(ctx context.Context, address string) (net.Conn, error) {
 	return l.DialContext(ctx)
 }
 
+// tried are the addresses that were dialled.
+func (n *network) tried() []string {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.dialled)
+}
+
 // member is an AgentService that does what a test tells it.
 type member struct {
 	v1.UnimplementedAgentServiceServer
@@ -157,6 +164,20 @@ func (m *member) last() *v1.Heartbeat {
 		return nil
 	}
 	return m.heartbeats[len(m.heartbeats)-1]
+}
+
+// beats are the heartbeats from the i-th on.
+func (m *member) beats(i int) []*v1.Heartbeat {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.heartbeats[i:])
+}
+
+// greeted are the hellos that it heard.
+func (m *member) greeted() []*v1.Hello {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.hellos)
 }
 
 func (m *member) count() int { m.mu.Lock(); defer m.mu.Unlock(); return len(m.heartbeats) }

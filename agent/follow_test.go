@@ -195,12 +195,12 @@ func TestTheReturnOfTheMembersChangesNothing(t *testing.T) {
 		if got := r.driver.said(); got != "ensure imap" {
 			t.Fatalf("calls: %s", got)
 		}
-		for _, h := range back.heartbeats {
+		for _, h := range back.beats(0) {
 			if h.GetReports()[0].GetState() != isServing || h.GetGeneration() != 7 {
 				t.Fatalf("a heartbeat said %v", h)
 			}
 		}
-		if hello := back.hellos[0]; hello.GetClusterId() != clusterA || hello.GetGeneration() != 7 || hello.GetEpoch() != 1 {
+		if hello := back.greeted()[0]; hello.GetClusterId() != clusterA || hello.GetGeneration() != 7 || hello.GetEpoch() != 1 {
 			t.Fatalf("hello: %v", hello)
 		}
 	})
@@ -217,7 +217,7 @@ func TestARestartedAgentSaysAtOnceThatItServes(t *testing.T) {
 		before := m.count()
 		r.start() // its process ran on
 		r.settle("heartbeats", func() bool { return m.count() > before })
-		if first := m.heartbeats[before]; first.GetReports()[0].GetState() != isServing || first.GetGeneration() != 7 {
+		if first := m.beats(before)[0]; first.GetReports()[0].GetState() != isServing || first.GetGeneration() != 7 {
 			t.Fatalf("the first heartbeat said %v", first)
 		}
 		if got := r.driver.said(); got != "ensure imap" {
@@ -356,7 +356,7 @@ func TestAnotherPoolTouchesNothing(t *testing.T) {
 		before := m.count()
 		m.tell(next)
 		r.settle("generation 8 is reported", func() bool { return m.last().GetGeneration() == 8 })
-		for _, h := range m.heartbeats[before:] {
+		for _, h := range m.beats(before) {
 			if h.GetReports()[0].GetState() != isServing {
 				t.Fatalf("a heartbeat said %v", h)
 			}

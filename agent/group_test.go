@@ -52,7 +52,7 @@ func TestNoHeartbeatSaysThatAServiceServesUnderASetThatRestartsIt(t *testing.T) 
 				m.tell(next)
 				r.settle("generation 8 is held", func() bool { return m.last().GetGeneration() == 8 })
 				first := -1
-				for i, h := range m.heartbeats[before:] {
+				for i, h := range m.beats(before) {
 					if h.GetGeneration() == 8 && first < 0 {
 						first = before + i
 						for _, report := range h.GetReports() {

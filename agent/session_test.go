@@ -21,7 +21,7 @@ func TestAHelloSaysWhoTheAgentIs(t *testing.T) {
 		m := r.net.member(t, "127.0.0.1:1")
 		r.start()
 		r.settle("a heartbeat", func() bool { return m.count() > 0 })
-		hello := m.hellos[0]
+		hello := m.greeted()[0]
 		if hello.GetNode() != "node-1" || len(hello.GetInstance()) != 32 || hello.GetClusterId() != "" || hello.GetVersion() != "v1" {
 			t.Fatalf("hello: %v", hello)
 		}
@@ -32,8 +32,8 @@ func TestAHelloSaysWhoTheAgentIs(t *testing.T) {
 		}
 		r.stop()
 		r.start()
-		r.settle("another hello", func() bool { return len(m.hellos) > 1 })
-		if again := m.hellos[1]; again.GetInstance() != hello.GetInstance() || again.GetClusterId() != clusterA {
+		r.settle("another hello", func() bool { return len(m.greeted()) > 1 })
+		if again := m.greeted()[1]; again.GetInstance() != hello.GetInstance() || again.GetClusterId() != clusterA {
 			t.Fatalf("hello after a restart: %v", again)
 		}
 	})
@@ -48,7 +48,7 @@ func TestHeartbeatsKeepTheIntervalAndCountFromOne(t *testing.T) {
 		if n := m.count(); n < 9 || n > 13 {
 			t.Fatalf("%d heartbeats in ten intervals", n)
 		}
-		for i, h := range m.heartbeats {
+		for i, h := range m.beats(0) {
 			if h.GetSequence() != uint64(i+1) {
 				t.Fatalf("heartbeat %d has sequence %d", i, h.GetSequence())
 			}
@@ -123,10 +123,10 @@ func TestWhoeverKnowsNoLeaderIsLeftForOneThatDoesAndKeptUntilThen(t *testing.T) 
 		second.with(func() { second.leaderless = true })
 		first.with(func() { first.leaderless = true })
 		while(20 * time.Second)
-		if first.held() != 1 || len(first.hellos) != 1 {
-			t.Fatalf("with no leader anywhere the session was given up: %d sessions, %d hellos", first.held(), len(first.hellos))
+		if first.held() != 1 || len(first.greeted()) != 1 {
+			t.Fatalf("with no leader anywhere the session was given up: %d sessions, %d hellos", first.held(), len(first.greeted()))
 		}
-		if len(second.hellos) == 0 {
+		if len(second.greeted()) == 0 {
 			t.Fatal("the other member was not tried")
 		}
 		second.with(func() { second.leaderless = false })
@@ -147,8 +147,8 @@ func TestALeaderThatIsMissedShortlyMovesNobody(t *testing.T) {
 		while(1200 * time.Millisecond)
 		first.with(func() { first.leaderless = false })
 		while(time.Minute)
-		if first.held() != 1 || len(second.hellos) != 0 {
-			t.Fatalf("%d sessions with the first member, %d hellos to the second", first.held(), len(second.hellos))
+		if first.held() != 1 || len(second.greeted()) != 0 {
+			t.Fatalf("%d sessions with the first member, %d hellos to the second", first.held(), len(second.greeted()))
 		}
 	})
 }
@@ -164,12 +164,12 @@ func TestAMemberOfAnotherClusterIsNotObeyed(t *testing.T) {
 		stranger := r.net.member(t, "127.0.0.1:2")
 		stranger.cluster, stranger.epoch = "cluster-b", 9
 		stranger.tell(&v1.AssignmentSet{Epoch: 9, Generation: 9, Empty: true})
-		r.settle("it says hello", func() bool { return len(stranger.hellos) > 3 })
+		r.settle("it says hello", func() bool { return len(stranger.greeted()) > 3 })
 		if got := r.driver.said(); got != "ensure imap" {
 			t.Fatalf("calls: %s", got)
 		}
-		if stranger.hellos[0].GetClusterId() != clusterA {
-			t.Fatalf("hello: %v", stranger.hellos[0])
+		if stranger.greeted()[0].GetClusterId() != clusterA {
+			t.Fatalf("hello: %v", stranger.greeted()[0])
 		}
 		if n := stranger.count(); n != 0 {
 			t.Fatalf("%d heartbeats to a member of another cluster", n)
@@ -189,9 +189,9 @@ func TestARefusedAgentServesOnAndAsksAgainSlowly(t *testing.T) {
 				m.with(func() { m.refuse = status.Error(code, "no") })
 				r.stop()
 				r.start()
-				before := len(m.hellos)
+				before := len(m.greeted())
 				while(10 * time.Minute)
-				if n := len(m.hellos) - before; n < 60 || n > 600 {
+				if n := len(m.greeted()) - before; n < 60 || n > 600 {
 					t.Fatalf("%d hellos in ten minutes", n)
 				}
 				if !r.driver.look("imap").running || r.driver.look("imap").starts != 1 {
@@ -229,7 +229,7 @@ func TestMembersThatAWelcomeNamesAreKnownAfterARestart(t *testing.T) {
 		ninth := r.net.member(t, "127.0.0.1:9")
 		r.start()
 		r.settle("a session with a member that only the welcome named", func() bool { return ninth.count() > 1 })
-		if slices.Contains(r.net.dialled, "192.0.2.1:9") {
+		if slices.Contains(r.net.tried(), "192.0.2.1:9") {
 			t.Fatal("dialled an address outside of this host without TLS")
 		}
 	})
@@ -241,12 +241,12 @@ func TestEveryMemberIsTriedWithinSecondsAndWithoutAHurry(t *testing.T) {
 		r.start()
 		while(time.Second)
 		for _, a := range r.cfg.Members {
-			if !slices.Contains(r.net.dialled, a) {
+			if !slices.Contains(r.net.tried(), a) {
 				t.Errorf("%s was not tried within a second", a)
 			}
 		}
 		while(10 * time.Minute)
-		if n := len(r.net.dialled); n > 3*1200 {
+		if n := len(r.net.tried()); n > 3*1200 {
 			t.Fatalf("%d dials in ten minutes", n)
 		}
 	})

@@ -95,7 +95,7 @@ func TestMembersAreReachedByTLSAndOnlyTheClustersOwn(t *testing.T) {
 		h := m.last()
 		return len(h.GetReports()) == 1 && h.GetReports()[0].GetState() == isServing
 	})
-	if len(impostor.hellos) != 0 {
+	if len(impostor.greeted()) != 0 {
 		t.Fatal("said hello to a member of another authority")
 	}
 	_, err := r.agent.open(context.Background(), other)
