@@ -23,6 +23,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // patience is how long a test waits for something that must come.
 const patience = 30 * time.Second
 
+// endsWithin is how long one waits for a member that must stop.
+const endsWithin = 15 * time.Second
+
 // testMember is one member of a test's cluster, which can be stopped and
 // started again on the same directory and port.
 type testMember struct {
@@ -145,8 +148,20 @@ func (m *testMember) halt() error {
 		return nil
 	}
 	m.stop()
+	return m.end()
+}
+
+// end waits until a member's Run has ended and gives its error.
+func (m *testMember) end() error {
+	m.t.Helper()
 	m.node = nil
-	return <-m.ended
+	select {
+	case err := <-m.ended:
+		return err
+	case <-time.After(endsWithin):
+		m.t.Fatalf("member %s still runs after %s", m.identity.Name, endsWithin)
+		return nil
+	}
 }
 
 // kill ends a member without goodbye: no hand-over of leadership, no wait for
@@ -154,8 +169,7 @@ func (m *testMember) halt() error {
 func (m *testMember) kill() {
 	m.t.Helper()
 	m.node.stop(errKilled)
-	m.node = nil
-	if err := <-m.ended; !errors.Is(err, errKilled) {
+	if err := m.end(); !errors.Is(err, errKilled) {
 		m.t.Errorf("killed member %s: %v", m.identity.Name, err)
 	}
 	m.stop()

@@ -27,8 +27,7 @@ func damagedAfter(t *testing.T, spoil func(t *testing.T, dir string)) error {
 	if err := m.tryStart(); err != nil {
 		return err
 	}
-	m.node = nil
-	return <-m.ended
+	return m.end()
 }
 
 func TestATornLogGivesAnInstruction(t *testing.T) {
@@ -93,8 +92,7 @@ func TestAFlippedByteStopsTheMemberAndNoOther(t *testing.T) {
 	must(t, follower.halt())
 	flipInLog(t, follower.dir)
 	must(t, follower.tryStart())
-	follower.node = nil
-	wantError(t, <-follower.ended, ErrBroken, "checksum", "entry ", "roster join")
+	wantError(t, follower.end(), ErrBroken, "checksum", "entry ", "roster join")
 	if got := get(follower.machine, "k"); got != "" {
 		t.Errorf("the damaged entry was applied: %q", got)
 	}
@@ -110,7 +108,7 @@ func TestNothingIsAppliedAfterABrokenEntry(t *testing.T) {
 	before := m.machine.State().Index()
 	broken := node.raft().Apply([]byte("no entry"), 0)
 	_ = node.raft().Apply([]byte("no entry either"), 0)
-	wantError(t, <-m.ended, ErrBroken)
+	wantError(t, m.end(), ErrBroken)
 	if answer, ok := broken.Response().(applied); !ok || answer.err == nil {
 		t.Errorf("the broken entry was answered with %v", broken.Response())
 	}
@@ -150,8 +148,7 @@ func TestADamagedSnapshotGivesAnInstruction(t *testing.T) {
 	}
 	overwrite(t, states[0], 10, []byte("flipped"))
 	must(t, m.tryStart())
-	m.node = nil
-	wantError(t, <-m.ended, ErrDamaged, "snapshot", "roster join")
+	wantError(t, m.end(), ErrDamaged, "snapshot", "roster join")
 }
 
 // follower is a live member that does not lead.

@@ -26,7 +26,7 @@ func TestALeaderWhoseDiskHangsTakesItselfOut(t *testing.T) {
 			_ = node.wait(ctx, "write", func() error { return node.raft().Apply(nil, time.Millisecond).Error() })
 		}
 	}()
-	err := <-sick.ended
+	err := sick.end()
 	sick.node = nil
 	wantError(t, err, ErrDisk, "write to the log", "dmesg", sick.dir)
 	if got := c.write("k", "2"); got == 0 {
@@ -56,7 +56,7 @@ func TestADiskThatKeepsFailingStopsTheMember(t *testing.T) {
 			node := sick.node
 			gates[sick.identity.Name].fail(fmt.Errorf("write: %w", test.err))
 			c.write("k", "2")
-			wantError(t, <-sick.ended, ErrDisk, "in a row", test.says)
+			wantError(t, sick.end(), ErrDisk, "in a row", test.says)
 			sick.node = nil
 			c.write("k", "3")
 			if !node.stopped() {

@@ -106,8 +106,13 @@ func TestLeadBeginsAfterEverythingAcknowledgedIsApplied(t *testing.T) {
 			cancel()
 			return nil
 		}))
-		if got := <-seen; got != want {
-			t.Fatalf("when it began to lead it read %q, acknowledged was %q", got, want)
+		select {
+		case got := <-seen:
+			if got != want {
+				t.Fatalf("when it began to lead it read %q, acknowledged was %q", got, want)
+			}
+		default:
+			t.Fatal("it did not lead")
 		}
 	}
 }

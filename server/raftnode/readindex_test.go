@@ -105,3 +105,28 @@ func TestAMemberThatIsNotRunWaits(t *testing.T) {
 		t.Error("a cancelled write was done")
 	}
 }
+
+func TestAnOldAnswerIsNoVote(t *testing.T) {
+	w := newWitness(nil)
+	before := w.now()
+	asked := w.now()
+	w.note("b", acceptance{term: 3, asked: asked})
+	voters := []string{"a", "b", "c"}
+	for _, test := range []struct {
+		what         string
+		moment, term uint64
+		want         int
+	}{
+		{"asked after the read began", before, 3, 1},
+		{"asked before the read began", asked, 3, 0},
+		{"asked in another term", before, 4, 0},
+	} {
+		if got := w.acceptedSince(test.moment, test.term, voters); got != test.want {
+			t.Errorf("%s: %d votes, want %d", test.what, got, test.want)
+		}
+	}
+	w.note("b", acceptance{term: 3, asked: before})
+	if w.acceptedSince(before, 3, voters) != 1 {
+		t.Error("an answer that came late undid a newer one")
+	}
+}

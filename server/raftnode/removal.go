@@ -8,10 +8,13 @@ import (
 	"github.com/hashicorp/raft"
 )
 
-// removedAfter is how many election timeouts without a leader's word confirm
-// that a configuration without this member is meant: the entry that removed it
-// may have been rolled back, but then a leader would be heard again.
+// removedAfter is how many election timeouts without a leader's word confirm a
+// removal: the entry that took this member out of the configuration may have
+// been rolled back, but then a leader would be heard again.
 const removedAfter = 10
+
+// silence is how long a removed member has not heard of a leader.
+func (n *Node) silence() time.Duration { return max(2*time.Second, removedAfter*n.timing.election) }
 
 // superviseMembership notices that this member was taken out of the group. Raft
 // is silent about it: a leader that removed itself shuts raft down, a follower
@@ -19,7 +22,6 @@ const removedAfter = 10
 func (n *Node) superviseMembership(ctx context.Context) error {
 	tick := time.NewTicker(n.timing.election)
 	defer tick.Stop()
-	patience := max(2*time.Second, removedAfter*n.timing.election)
 	begun, told := time.Now(), false
 	for {
 		select {
@@ -33,17 +35,21 @@ func (n *Node) superviseMembership(ctx context.Context) error {
 		if n.raft().State() == raft.Shutdown {
 			return n.removed()
 		}
-		if _, in := n.server(n.cfg.Identity.ID); in {
+		_, in := n.server(n.cfg.Identity.ID)
+		if in {
 			n.store.belonged.Store(true)
-			continue
 		}
-		if len(n.Servers()) == 0 || time.Since(begun) < patience || time.Since(n.raft().LastContact()) < patience {
-			continue
+		record := n.cfg.Machine.State().Member(n.cfg.Identity.ID) != nil
+		if record {
+			n.recorded.Store(true)
 		}
-		if n.store.belonged.Load() {
+		switch {
+		case in && (record || !n.recorded.Load()), len(n.Servers()) == 0:
+		case n.raft().State() == raft.Leader:
+		case time.Since(begun) < n.silence() || time.Since(n.raft().LastContact()) < n.silence():
+		case n.recorded.Load() && !record, n.store.belonged.Load():
 			return n.removed()
-		}
-		if !told {
+		case !told:
 			// After a restart there is no telling whether it was removed or had
 			// only begun to join.
 			told = true

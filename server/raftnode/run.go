@@ -86,7 +86,7 @@ func (n *Node) openLink() link {
 		MaxRPCsInFlight:         1,
 		MaxPool:                 connsPerPeer,
 		Timeout:                 rpcWait,
-		ServerAddressProvider:   resolver(n.cfg.ResolvePeer),
+		ServerAddressProvider:   resolver{n},
 		Logger:                  newRaftLog(n.cfg.Logger),
 		MsgpackUseNewTimeFormat: true,
 	}))

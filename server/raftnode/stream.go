@@ -223,16 +223,19 @@ func loopback(address string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// resolver answers raft's question for a member's address on each dial.
-type resolver func(id string) string
+// resolver answers raft's question for a member's address on each dial: the
+// newest that is known, else the one in raft's own configuration.
+type resolver struct{ node *Node }
 
-// ServerAddr implements raft.ServerAddressProvider: an error makes raft use the
-// address in its own configuration.
+// ServerAddr implements raft.ServerAddressProvider.
 func (r resolver) ServerAddr(id raft.ServerID) (raft.ServerAddress, error) {
-	if r != nil {
-		if address := r(string(id)); address != "" {
+	if ask := r.node.cfg.ResolvePeer; ask != nil {
+		if address := ask(string(id)); address != "" {
 			return raft.ServerAddress(address), nil
 		}
 	}
-	return "", fmt.Errorf("no newer address of member %s is known", id)
+	if server, ok := r.node.server(string(id)); ok {
+		return raft.ServerAddress(server.Address), nil
+	}
+	return "", fmt.Errorf("%w: %s has no address", ErrUnknownMember, id)
 }

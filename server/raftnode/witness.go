@@ -21,6 +21,8 @@ type witness struct {
 	// clock counts questions; it gives them an order.
 	clock    uint64
 	accepted map[raft.ServerID]acceptance
+	// told is the commit index that each member was told and has accepted.
+	told map[raft.ServerID]uint64
 }
 
 type acceptance struct{ term, asked uint64 }
@@ -31,7 +33,7 @@ var (
 )
 
 func newWitness(t raft.Transport) *witness {
-	return &witness{Transport: t, accepted: map[raft.ServerID]acceptance{}}
+	return &witness{Transport: t, accepted: map[raft.ServerID]acceptance{}, told: map[raft.ServerID]uint64{}}
 }
 
 // now is a moment: questions asked later are told from those asked before.
@@ -64,12 +66,26 @@ func (w *witness) acceptedSince(moment, term uint64, ids []string) int {
 	return count
 }
 
+func (w *witness) tell(id raft.ServerID, commit uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.told[id] = max(w.told[id], commit)
+}
+
+// knows says whether a member has what is committed up to index, and knows it.
+func (w *witness) knows(id string, index uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.told[raft.ServerID(id)] >= index
+}
+
 // AppendEntries implements raft.Transport; heartbeats are such messages too.
 func (w *witness) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	term, asked := args.Term, w.now()
+	term, asked, commit := args.Term, w.now(), args.LeaderCommitIndex
 	err := w.Transport.AppendEntries(id, target, args, resp)
 	if err == nil && resp.Success {
 		w.note(id, acceptance{term: term, asked: asked})
+		w.tell(id, commit)
 	}
 	return err
 }
