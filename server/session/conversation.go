@@ -172,7 +172,7 @@ func (c *conversation) send(ctx context.Context) error {
 			return context.Cause(ctx)
 		case <-changed:
 		case sequence := <-c.acks:
-			if err := c.write(c.ack(state, sequence)); err != nil {
+			if err := c.write(c.ack(c.hub.cfg.Machine.State(), sequence)); err != nil {
 				return err
 			}
 		}
