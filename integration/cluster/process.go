@@ -35,6 +35,11 @@ func newProcess(t testing.TB, name, dir string, argv ...string) *Process {
 	p := &Process{Name: name, Log: filepath.Join(dir, name+".log"), argv: argv, t: t}
 	t.Cleanup(func() {
 		p.end()
+		for _, word := range []string{"WARNING: DATA RACE", "panic: ", "fatal error: "} {
+			if text, err := os.ReadFile(p.Log); err == nil && bytes.Contains(text, []byte(word)) {
+				t.Errorf("%s said %q:\n%s", name, word, p.around(text, word))
+			}
+		}
 		if t.Failed() {
 			t.Logf("end of the log of %s:\n%s", name, p.tail(6<<10))
 		}
@@ -168,6 +173,12 @@ func (p *Process) end() {
 	}
 	p.mu.Unlock()
 	p.wait(stopBound)
+}
+
+// around is the log from a word on.
+func (p *Process) around(text []byte, word string) string {
+	text = text[bytes.Index(text, []byte(word)):]
+	return string(text[:min(len(text), 4<<10)])
 }
 
 // tail is the end of the log.
