@@ -4,7 +4,6 @@
 package status
 
 import (
-	"cmp"
 	"net"
 	"slices"
 	"sort"
@@ -77,7 +76,8 @@ func (c *Cache) Compute(in Input) *v1.Status {
 	if revision := in.State.Topology(); revision != nil {
 		s.Topology = &v1.StatusTopology{Name: revision.GetTopology().GetName(), Revision: revision.GetRevision()}
 	}
-	nodes := in.State.Nodes()
+	nodes := slices.Clone(in.State.Nodes())
+	slices.SortFunc(nodes, func(a, b *v1.Node) int { return placement.Compare(a.GetId(), b.GetId()) })
 	s.Nodes = nodeRows(nodes)
 	s.Endpoints = endpointRows(nodes)
 	s.Members = memberRows(in)
@@ -113,7 +113,6 @@ func nodeRows(nodes []*v1.Node) []*v1.NodeStatus {
 		sort.Strings(row.Pools)
 		rows = append(rows, row)
 	}
-	slices.SortFunc(rows, func(a, b *v1.NodeStatus) int { return placement.Compare(a.GetId(), b.GetId()) })
 	return rows
 }
 
@@ -127,9 +126,7 @@ func endpointRows(nodes []*v1.Node) []*v1.StatusEndpoint {
 			})
 		}
 	}
-	slices.SortFunc(rows, func(a, b *v1.StatusEndpoint) int {
-		return cmp.Or(strings.Compare(a.GetService(), b.GetService()), placement.Compare(a.GetNode(), b.GetNode()))
-	})
+	slices.SortStableFunc(rows, func(a, b *v1.StatusEndpoint) int { return strings.Compare(a.GetService(), b.GetService()) })
 	return rows
 }
 
@@ -171,8 +168,5 @@ func countServices(s *v1.Status, state *fsm.State, nodes []*v1.Node) {
 				row.Nodes = append(row.Nodes, n.GetId())
 			}
 		}
-	}
-	for _, row := range s.Services {
-		slices.SortFunc(row.Nodes, placement.Compare)
 	}
 }

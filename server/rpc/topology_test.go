@@ -1,0 +1,68 @@
+package rpc
+
+import (
+	"testing"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	v1 "roster/proto/roster/v1"
+
+	"roster/client"
+	"roster/server/internal/fixture"
+)
+
+const three = "name: three\npools:\n  - {name: imap, services: [imap], count: 3}\n"
+
+func TestAPlanOnAnEmptyClusterNeedsAFileAndShowsTheShortage(t *testing.T) {
+	log := fixture.New(t)
+	service := &Topology{Machine: log.Machine}
+	_, err := service.PlanTopology(t.Context(), &v1.PlanTopologyRequest{Stale: true})
+	if client.Reason(err) != "NO_TOPOLOGY" {
+		t.Errorf("without a file: %v", err)
+	}
+	_, err = service.PlanTopology(t.Context(), &v1.PlanTopologyRequest{Stale: true, Revision: 4})
+	if status.Code(err) != codes.NotFound {
+		t.Errorf("of a revision that is none: %v", err)
+	}
+	_, err = service.DiffTopology(t.Context(), &v1.DiffTopologyRequest{Stale: true, FromRevision: 1})
+	if status.Code(err) != codes.NotFound {
+		t.Errorf("differences from a revision that is none: %v", err)
+	}
+	diff, err := service.DiffTopology(t.Context(), &v1.DiffTopologyRequest{Stale: true, Source: []byte(three)})
+	if err != nil || len(diff.GetChanges()) == 0 {
+		t.Errorf("differences from nothing: %v, %v", diff, err)
+	}
+	log.Register("n-1", "imap")
+	answer, err := service.PlanTopology(t.Context(), &v1.PlanTopologyRequest{Stale: true, Source: []byte(three), FileName: "t.yaml"})
+	if err != nil {
+		t.Fatalf("a plan with a shortage is shown, not refused: %v", err)
+	}
+	if len(answer.GetPlan().GetShortages()) == 0 || answer.GetPlan().GetSummary().GetStarts() != 1 {
+		t.Errorf("plan: %v", answer.GetPlan())
+	}
+	if answer.GetPlan().GetRevision() != 0 || answer.GetPlan().GetBasis() != log.Machine.State().Basis() {
+		t.Errorf("the plan relies on revision %d, basis %q", answer.GetPlan().GetRevision(), answer.GetPlan().GetBasis())
+	}
+}
+
+func TestAPlanOfTheTopologyInForceIsWhatTheLoopWouldDo(t *testing.T) {
+	log := fixture.New(t)
+	for _, id := range []string{"n-1", "n-2", "n-3"} {
+		log.Register(id, "imap")
+	}
+	log.Apply(three)
+	service := &Topology{Machine: log.Machine}
+	answer, err := service.PlanTopology(t.Context(), &v1.PlanTopologyRequest{Stale: true})
+	if err != nil || answer.GetPlan().GetSummary().GetStarts() != 3 || len(answer.GetChanges()) != 0 {
+		t.Errorf("before anything was done: %v, %v", answer, err)
+	}
+	for _, id := range []string{"n-1", "n-2", "n-3"} {
+		log.Move(id, v1.Action_ACTION_START, "imap", "test", "imap")
+		log.Obey(id)
+	}
+	answer, err = service.PlanTopology(t.Context(), &v1.PlanTopologyRequest{Stale: true})
+	if err != nil || len(answer.GetPlan().GetWaves()) != 0 {
+		t.Errorf("when all is done: %v, %v", answer, err)
+	}
+}
