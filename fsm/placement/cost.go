@@ -6,16 +6,17 @@ import v1 "roster/proto/roster/v1"
 // over nodes, and each part has room for the sum over 100,000 nodes.
 //
 // Stops are no part: for given sizes they are fewest where starts are.
-type cost [6]int64
+type cost [8]int64
 
 const (
 	// New seats at nodes that are cordoned or not up. They start nothing, but a
 	// node that is up is better.
 	partAsleep = iota
-	// Sums of squares over the values of the first and second spread key.
+	// Sums of squares over the values of the spread keys, two keys to a part.
 	partSpread
-	// The same for the third and fourth key.
-	partSpreadInner
+	_
+	_
+	_
 	// Starts, then drains called off, then seats that change hands.
 	partChanges
 	// Pools earlier in the file get the nodes of lower rank.

@@ -8,16 +8,17 @@ package placement
 // Going up from a vertex adds a member there, going down takes one away.
 type graph struct {
 	p     *problem
-	at    []int    // pool of each node
-	seats []int    // members of each pool
-	costs [][]cost // by node, then pool
+	at    []int // pool of each node
+	seats []int // members of each pool
 
 	vertices []vertex
 	idle     int
 	root     []int   // by pool
 	leaf     [][]int // by pool, then place
 	places   int
-	heaps    []movers // by (from, to, place), see heap
+	open     [][]int         // by place: pools that some node there may be a member of
+	heaps    []movers        // by (from, to, place), see heap
+	sparse   map[int]*movers // the same, where there would be too many
 	// With these added, no edge has a negative cost, see augment. They are zero
 	// where nobody has a seat: no seat is cheaper than none.
 	potential []cost
@@ -25,6 +26,9 @@ type graph struct {
 	touched   []int
 	queue     movers
 }
+
+// mostHeaps bounds the table of heaps; most would be empty in a larger one.
+const mostHeaps = 1 << 21
 
 type vertex struct {
 	pool   int
@@ -39,17 +43,10 @@ func newGraph(p *problem) *graph {
 	samples := p.locate()
 	g := &graph{
 		p: p, at: make([]int, len(p.nodes)), seats: make([]int, len(p.pools)),
-		places: len(samples), costs: make([][]cost, len(p.nodes)),
+		places: len(samples),
 	}
-	flat := make([]cost, len(p.nodes)*len(p.pools))
 	for i := range p.nodes {
 		g.at[i] = unseated
-		g.costs[i] = flat[i*len(p.pools) : (i+1)*len(p.pools)]
-		for k := range p.pools {
-			if p.nodes[i].barrier[k] == free {
-				g.costs[i][k] = p.memberCost(i, k)
-			}
-		}
 	}
 	for k := range p.pools {
 		g.addPool(k, samples)
@@ -59,7 +56,20 @@ func newGraph(p *problem) *graph {
 		g.vertices[g.idle].places = append(g.vertices[g.idle].places, place)
 	}
 	g.potential, g.steps = make([]cost, len(g.vertices)), make([]step, len(g.vertices))
-	g.heaps = make([]movers, (len(p.pools)+1)*(len(p.pools)+1)*g.places)
+	g.open = make([][]int, g.places)
+	for k := range p.pools {
+		for i := range p.nodes {
+			place := p.nodes[i].location
+			if last := len(g.open[place]) - 1; p.nodes[i].barrier[k] == free && (last < 0 || g.open[place][last] != k) {
+				g.open[place] = append(g.open[place], k)
+			}
+		}
+	}
+	if n := (len(p.pools) + 1) * (len(p.pools) + 1) * g.places; n <= mostHeaps {
+		g.heaps = make([]movers, n)
+	} else {
+		g.sparse = map[int]*movers{}
+	}
 	return g
 }
 
@@ -115,5 +125,5 @@ func (g *graph) costAt(node, pool int) cost {
 	if pool == unseated {
 		return cost{}
 	}
-	return g.costs[node][pool]
+	return g.p.memberCost(node, pool)
 }

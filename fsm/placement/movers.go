@@ -12,15 +12,25 @@ type mover struct {
 
 // heap returns the movers from one pool to another; either may be unseated.
 func (g *graph) heap(from, to, place int) *movers {
-	return &g.heaps[((from+1)*(len(g.p.pools)+1)+to+1)*g.places+place]
+	at := ((from+1)*(len(g.p.pools)+1)+to+1)*g.places + place
+	if g.sparse == nil {
+		return &g.heaps[at]
+	}
+	h := g.sparse[at]
+	if h == nil {
+		h = &movers{}
+		g.sparse[at] = h
+	}
+	return h
 }
 
 // enter enters a node where it is.
 func (g *graph) enter(node int) {
 	from, place := g.at[node], g.p.nodes[node].location
+	here := g.costAt(node, from)
 	for to := unseated; to < len(g.p.pools); to++ {
 		if to != from && (to == unseated || g.p.nodes[node].barrier[to] == free) {
-			g.heap(from, to, place).push(mover{g.costAt(node, to).minus(g.costAt(node, from)), node})
+			g.heap(from, to, place).push(mover{g.costAt(node, to).minus(here), node})
 		}
 	}
 }
@@ -33,6 +43,9 @@ func (g *graph) enterAll() {
 
 // cheapest returns the node that is cheapest to move.
 func (g *graph) cheapest(from, to, place int) (mover, bool) {
+	if g.sparse != nil && g.sparse[((from+1)*(len(g.p.pools)+1)+to+1)*g.places+place] == nil {
+		return mover{}, false
+	}
 	h := g.heap(from, to, place)
 	for len(*h) > 0 {
 		if g.at[(*h)[0].node] == from {

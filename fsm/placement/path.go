@@ -22,16 +22,17 @@ func (g *graph) edges(v int, visit func(to, node int, c cost)) {
 		}
 	}
 	for _, place := range at.places {
-		for k := unseated; k < len(g.p.pools); k++ {
+		for _, k := range g.open[place] {
 			if k == at.pool {
 				continue
 			}
 			if m, ok := g.cheapest(at.pool, k, place); ok {
-				w := g.idle
-				if k != unseated {
-					w = g.leaf[k][place]
-				}
-				visit(w, m.node, m.cost)
+				visit(g.leaf[k][place], m.node, m.cost)
+			}
+		}
+		if at.pool != unseated {
+			if m, ok := g.cheapest(at.pool, unseated, place); ok {
+				visit(g.idle, m.node, m.cost)
 			}
 		}
 	}

@@ -273,7 +273,7 @@ func TestWhatCanNeverHoldIsAnError(t *testing.T) {
 	for name, top := range map[string]*v1.Topology{
 		"twice":   topologyOf(count("imap", 1, "imap"), count("imap", 1, "jmap")),
 		"no size": topologyOf(&v1.Pool{Name: "imap", Services: []string{"imap"}}),
-		"spread":  topologyOf(spread(count("imap", 1, "imap"), "a", "b", "c", "d", "e")),
+		"spread":  topologyOf(spread(count("imap", 1, "imap"), "a", "b", "c", "d", "e", "f", "g", "h", "i")),
 	} {
 		if _, err := Place(View{Topology: top}); err == nil || !strings.Contains(err.Error(), ErrImpossible.Error()) {
 			t.Errorf("%s: %v", name, err)

@@ -14,7 +14,7 @@ import (
 var ErrImpossible = errors.New("no nodes can ever fill this topology")
 
 // maxSpread is how many keys one pool may be spread over.
-const maxSpread = 4
+const maxSpread = 8
 
 // problem is a view in compact form: pools and nodes by number. Nodes are
 // numbered by rank: greater capacity first, then as people count.

@@ -94,10 +94,19 @@ func (b *board) room(node string, pools []string, action v1.Action) (full string
 	return "", true
 }
 
-// hold notes that the stop of a service is blocked by a floor.
+// hold notes that the stop of a service is blocked by a floor. A node that moves
+// in the same pool for another reason does not make way.
 func (b *board) hold(s *slot) {
+	busy := map[string]bool{}
+	for _, other := range s.host.slots {
+		if other != s && (other.phase == starting || other.action == v1.Action_ACTION_UNDRAIN) {
+			busy[other.label()], busy[other.pool] = true, true
+		}
+	}
 	for _, pool := range b.tiedPools(s) {
-		b.traffic(pool).held[s.host.GetId()] = true
+		if !busy[pool] {
+			b.traffic(pool).held[s.host.GetId()] = true
+		}
 	}
 }
 
