@@ -1,0 +1,319 @@
+package rollout
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// readyNow counts by the design's own words.
+func (c *cluster) readyNow() map[string]int { return c.countReady(func(string) bool { return true }) }
+
+func (c *cluster) countReady(counted func(node string) bool) map[string]int {
+	counts := map[string]int{}
+	for _, n := range c.nodes {
+		if n.State == v1.NodeState_NODE_STATE_DOWN || n.State == v1.NodeState_NODE_STATE_UNSPECIFIED || !counted(n.Id) {
+			continue
+		}
+		for _, a := range n.Assignments {
+			for _, r := range n.Reports {
+				if r.Service == a.Service && a.Wanted == v1.Wanted_WANTED_SERVING && r.State == v1.ServiceState_SERVICE_STATE_SERVING {
+					counts[a.Service]++
+				}
+			}
+		}
+	}
+	return counts
+}
+
+// takeStock keeps the judge's account of floors and compares it.
+func (c *cluster) takeStock() {
+	c.t.Helper()
+	ready := c.readyNow()
+	asked := map[string]uint32{}
+	for _, p := range c.top.Pools {
+		for _, name := range p.Services {
+			for _, s := range c.top.Services {
+				if s.Name == name {
+					asked[name] = s.GetFloor()
+				}
+			}
+		}
+	}
+	next := map[string]uint32{}
+	for service, target := range asked {
+		if f := c.inForce[service]; f < target && ready[service] < int(target) {
+			next[service] = f
+		} else {
+			next[service] = target
+		}
+	}
+	c.inForce = next
+	counted := map[string]uint32{}
+	for service, n := range ready {
+		counted[service] = uint32(n)
+	}
+	if got := ReadyCounts(c.nodes); !reflect.DeepEqual(got, counted) {
+		c.t.Fatalf("ReadyCounts is %v, really ready are %v", got, counted)
+	}
+	c.floors = AdvanceFloors(c.floors, c.top, counted)
+	got := map[string]uint32{}
+	for service, f := range c.floors {
+		got[service] = f.Floor
+	}
+	if !reflect.DeepEqual(got, c.inForce) {
+		c.t.Fatalf("floors in force are %v, should be %v", got, c.inForce)
+	}
+}
+
+// judgeMoves: commands go where the design lets them.
+func (c *cluster) judgeMoves(v View, moves []*v1.Move) {
+	c.t.Helper()
+	for _, m := range moves {
+		n := c.node(m.Node)
+		a := assignment(n, m.Service)
+		if m.Reason == "" {
+			c.t.Fatalf("%v has no reason", m)
+		}
+		if n.State == v1.NodeState_NODE_STATE_DOWN {
+			c.t.Fatalf("%v: the node is down", m)
+		}
+		switch m.Action {
+		case v1.Action_ACTION_START:
+			if a == nil && (n.State != v1.NodeState_NODE_STATE_UP || n.Settings.Cordoned) {
+				c.t.Fatalf("%v: the node is %v, cordoned %v", m, n.State, n.Settings.Cordoned)
+			}
+		case v1.Action_ACTION_DRAIN, v1.Action_ACTION_STOP:
+			if !v.Heard(m.Node) {
+				c.t.Fatalf("%v: the node was not heard", m)
+			}
+			if m.Action == v1.Action_ACTION_STOP && a.Wanted != v1.Wanted_WANTED_DRAINING {
+				c.t.Fatalf("%v: it was not drained", m)
+			}
+		}
+	}
+}
+
+// judgeSuccessors: nothing that is ready is drained before as many are ready as
+// the target has seats.
+func (c *cluster) judgeSuccessors(moves []*v1.Move) {
+	c.t.Helper()
+	if !c.calm {
+		return
+	}
+	seats, drained, ready := c.seatsOf(c.top), map[string]int{}, c.readyNow()
+	for _, m := range moves {
+		if m.Action == v1.Action_ACTION_DRAIN && Ready(c.node(m.Node), m.Service) {
+			drained[m.Service]++
+		}
+	}
+	for service, n := range drained {
+		if ready[service]-n < min(seats[service], ready[service]) {
+			c.t.Fatalf("%s: %d of %d ready %s are drained before %d are ready", write(moves), n, ready[service], service, seats[service])
+		}
+	}
+}
+
+// movingNow lists the nodes that move in each pool: joining from start to
+// ready, leaving from drain to stop. In a pool where something is started, a
+// node that has drained and only has to be stopped may be overtaken.
+func (c *cluster) movingNow(started map[string]bool) map[string]map[string]bool {
+	crowd := map[string]map[string]bool{}
+	for _, n := range c.nodes {
+		if n.State == v1.NodeState_NODE_STATE_DOWN || c.deaf[n.Id] {
+			continue
+		}
+		for _, a := range n.Assignments {
+			since := a.Since.AsTime()
+			starting := a.Wanted == v1.Wanted_WANTED_SERVING && !Ready(n, a.Service) && c.now.Before(since.Add(time.Minute))
+			over := reported(n, a.Service) != v1.ServiceState_SERVICE_STATE_DRAINING || !c.now.Before(since.Add(70*time.Second))
+			leaving := a.Wanted == v1.Wanted_WANTED_DRAINING && !(started[a.Pool] && over)
+			if starting || leaving {
+				if crowd[a.Pool] == nil {
+					crowd[a.Pool] = map[string]bool{}
+				}
+				crowd[a.Pool][n.Id] = true
+			}
+		}
+	}
+	return crowd
+}
+
+// bespoken adds to movingNow the pools that a drain that goes on will still touch
+// by its stop: those of the services that are, or will be, restarted by it.
+func (c *cluster) bespoken() map[string]map[string]bool {
+	crowd, wanted := c.movingNow(nil), c.view().Target.Wanted(c.top)
+	add := func(pool, node string) {
+		if crowd[pool] == nil {
+			crowd[pool] = map[string]bool{}
+		}
+		crowd[pool][node] = true
+	}
+	for _, n := range c.nodes {
+		for _, a := range n.Assignments {
+			group := restartGroup(n, a.Service)
+			if a.Wanted != v1.Wanted_WANTED_DRAINING || group == "" {
+				continue
+			}
+			for _, b := range n.Assignments {
+				if group == restartGroup(n, b.Service) {
+					add(b.Pool, n.Id)
+				}
+			}
+			for service, pool := range wanted[n.Id] {
+				if group == restartGroup(n, service) {
+					add(pool, n.Id)
+				}
+			}
+		}
+	}
+	return crowd
+}
+
+// judgeCrowd: no pool has more nodes moving than max_moving, where something it
+// serves is ready, and where it did not have so many before.
+func (c *cluster) judgeCrowd(moves []*v1.Move, before map[string]map[string]bool, sizes map[string]int, held map[instance]bool) {
+	c.t.Helper()
+	started := map[string]bool{}
+	for _, m := range moves {
+		added := m.Action == v1.Action_ACTION_START && !held[instance{m.Node, m.Service}]
+		for _, a := range c.node(m.Node).Assignments {
+			started[a.Pool] = started[a.Pool] || added
+		}
+		if m.Action == v1.Action_ACTION_UNDRAIN || m.Action == v1.Action_ACTION_RESEAT || m.Action == v1.Action_ACTION_START && !added { // never queue
+			if before[m.Pool] == nil {
+				before[m.Pool] = map[string]bool{}
+			}
+			before[m.Pool][m.Node] = true
+		}
+	}
+	for pool, nodes := range c.movingNow(started) {
+		for _, m := range moves {
+			// Its drain has counted for all pools that the stop touches.
+			if m.Action == v1.Action_ACTION_STOP {
+				delete(nodes, m.Node)
+			}
+		}
+		limit := max(1, (sizes[pool]*int(c.top.Policy.MaxMoving.Value)+99)/100)
+		if len(nodes) <= max(limit, len(before[pool])) || c.nowhereReady(pool) {
+			continue
+		}
+		c.t.Fatalf("%s: %d nodes move in pool %s of %d, at most %d may\n%s", write(moves), len(nodes), pool, sizes[pool], limit, c.story())
+	}
+}
+
+// story is what happened so far and how things are.
+func (c *cluster) story() string {
+	var b strings.Builder
+	for i, w := range c.waves {
+		fmt.Fprintf(&b, "wave %d: %s\n", i, write(w))
+	}
+	for _, n := range c.nodes {
+		fmt.Fprintf(&b, "%s %s heard %v cordoned %v\n", n.Id, n.State, !c.deaf[n.Id], n.Settings.Cordoned)
+		for _, a := range n.Assignments {
+			fmt.Fprintf(&b, "    %s of %s: %s since %s, %s, group %q\n",
+				a.Service, a.Pool, a.Wanted, a.Since.AsTime().Sub(noon), reported(n, a.Service), restartGroup(n, a.Service))
+		}
+	}
+	for _, s := range c.view().Target.Seats {
+		fmt.Fprintf(&b, "target: %s of %s\n", s.Node, s.Pool)
+	}
+	fmt.Fprintf(&b, "%s after noon\n", c.now.Sub(noon))
+	return b.String()
+}
+
+// poolSizes is the larger of every pool's old and new size.
+func (c *cluster) poolSizes(v View) map[string]int {
+	old, seats := map[string]int{}, map[string]int{}
+	for _, n := range c.nodes {
+		mine := map[string]bool{}
+		for _, a := range n.Assignments {
+			mine[a.Pool] = true
+		}
+		for pool := range mine {
+			old[pool]++
+		}
+	}
+	for _, s := range v.Target.Seats {
+		seats[s.Pool]++
+	}
+	for pool, n := range seats {
+		old[pool] = max(old[pool], n)
+	}
+	return old
+}
+
+func (c *cluster) nowhereReady(pool string) bool {
+	ready := c.readyNow()
+	for _, p := range c.top.Pools {
+		if p.Name == pool {
+			return !slices.ContainsFunc(p.Services, func(s string) bool { return ready[s] > 0 })
+		}
+	}
+	return false
+}
+
+// seatsOf counts the nodes that a topology wants for each service.
+func (c *cluster) seatsOf(top *v1.Topology) map[string]int {
+	c.t.Helper()
+	seats := map[string]int{}
+	for _, set := range place(c.t, top, c.nodes).Wanted(top) {
+		for service := range set {
+			seats[service]++
+		}
+	}
+	return seats
+}
+
+// mustBeDone: every set is the target's.
+func (c *cluster) mustBeDone(step Step) {
+	c.t.Helper()
+	if !step.Done {
+		c.t.Fatalf("not done: %v", step.Waiting)
+	}
+	wanted := c.view().Target.Wanted(c.top)
+	for _, n := range c.nodes {
+		set := map[string]string{}
+		for _, a := range n.Assignments {
+			if a.Wanted == v1.Wanted_WANTED_SERVING {
+				set[a.Service] = a.Pool
+			} else {
+				set[a.Service] = "draining"
+			}
+		}
+		want := wanted[n.Id]
+		if want == nil {
+			want = map[string]string{}
+		}
+		if !reflect.DeepEqual(set, want) {
+			c.t.Fatalf("%s has %v, the target wants %v", n.Id, set, want)
+		}
+	}
+}
+
+// mustBeAsPlanned: the waves that came are those that were announced, and so is
+// what they led to.
+func (c *cluster) mustBeAsPlanned(plan *v1.Plan, view View, waves [][]*v1.Move) {
+	c.t.Helper()
+	if !plan.Gapless {
+		c.t.Fatalf("the plan is not gapless")
+	}
+	if len(waves) != len(plan.Waves) {
+		for _, w := range plan.Waves {
+			c.t.Logf("announced: %s", write(w.Moves))
+		}
+		c.t.Fatalf("%d waves were announced, %d came\n%s", len(plan.Waves), len(waves), c.story())
+	}
+	for i, w := range waves {
+		if got, want := write(w), write(plan.Waves[i].Moves); got != want {
+			c.t.Fatalf("wave %d is %s, announced was %s", i, got, want)
+		}
+	}
+	if !reflect.DeepEqual(c.view().Target.Wanted(c.top), view.Target.Wanted(c.top)) {
+		c.t.Fatalf("the target changed on the way")
+	}
+}
