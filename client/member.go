@@ -115,7 +115,7 @@ func (c *Client) dialOptions() []grpc.DialOption {
 	if c.config.Lean {
 		options = append(options,
 			grpc.WithStaticStreamWindowSize(64<<10), grpc.WithStaticConnWindowSize(64<<10),
-			grpc.WithReadBufferSize(4<<10), grpc.WithWriteBufferSize(4<<10), grpc.WithSharedWriteBuffer(true))
+			grpc.WithReadBufferSize(4<<10), grpc.WithWriteBufferSize(4<<10))
 	}
 	return options
 }

@@ -148,7 +148,7 @@ func dead(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // that is the point
+	defer l.Close()
 	return l.Addr().String()
 }
 

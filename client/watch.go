@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -117,14 +118,12 @@ func session[T any, M message[T]](
 type handlerError struct{ error }
 
 func asHandler(err error, target *handlerError) bool {
-	own, ok := err.(handlerError)
-	*target = own
-	return ok
+	return errors.As(err, target)
 }
 
 // passing says whether a stream that ended so may be opened again.
 func passing(err error) bool {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return true
 	}
 	switch status.Code(err) {

@@ -68,7 +68,7 @@ func call(t *testing.T, address string, config *tls.Config) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close() //nolint:errcheck // nothing was written
+	defer conn.Close()
 	_, err = io.ReadFull(conn, make([]byte, 1))
 	return err
 }

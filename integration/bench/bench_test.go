@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -67,7 +68,7 @@ func TestBenchMembersAsProcesses(t *testing.T) {
 			}
 		}
 		if up != size.nodes {
-			return fmt.Errorf("%d of %d nodes are up; %v", up, size.nodes, fleet.Trouble())
+			return errors.Join(fmt.Errorf("%d of %d nodes are up", up, size.nodes), fleet.Trouble())
 		}
 		return nil
 	})
@@ -120,7 +121,7 @@ func fanOut(t *testing.T, addresses []string, fleet *Fleet, size size) []Figure 
 		cluster.Until(t, 2*time.Minute, "every agent holds its set", func() error {
 			var n int
 			if n, first, last = fleet.Holding(round); n != size.nodes {
-				return fmt.Errorf("%d of %d agents; %v", n, size.nodes, fleet.Trouble())
+				return errors.Join(fmt.Errorf("%d of %d agents", n, size.nodes), fleet.Trouble())
 			}
 			return nil
 		})

@@ -51,7 +51,6 @@ func NewServer(cfg ServerConfig) *grpc.Server {
 		grpc.MaxHeaderListSize(16 << 10),
 		grpc.ConnectionTimeout(10 * time.Second),
 		grpc.WaitForHandlers(true),
-		grpc.SharedWriteBuffer(true),
 		grpc.ReadBufferSize(4 << 10),
 		grpc.WriteBufferSize(4 << 10),
 		grpc.ChainUnaryInterceptor(guard.Unary, stampUnary(cfg.Machine), logUnary(cfg.Logger)),

@@ -67,7 +67,7 @@ func (c *Cluster) startMembers(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer api.Close()
+	defer func() { _ = api.Close() }() // nothing is left to be said on it
 	for _, m := range c.members[1:] {
 		if err := c.joinMember(ctx, api, m); err != nil {
 			return fmt.Errorf("join member %s: %w", m.name, err)

@@ -53,7 +53,7 @@ func (s Session) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer api.Close()
+	defer func() { _ = api.Close() }() // nothing is left to be said on it
 
 	failed := make(chan error, 1)
 	go func() { failed <- cluster.control(ctx) }()

@@ -44,7 +44,7 @@ func (v *vt) control(arguments string, command rune) {
 	switch command {
 	case 'A':
 		up := 0
-		fmt.Sscan(arguments, &up)
+		_, _ = fmt.Sscan(arguments, &up) // no number: 0
 		v.y = max(0, v.y-up)
 	case 'K':
 		v.rows[v.y] = v.rows[v.y][:min(v.x, len(v.rows[v.y]))]

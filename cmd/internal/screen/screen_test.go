@@ -15,7 +15,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	os.Setenv("TZ", "UTC")
+	if err := os.Setenv("TZ", "UTC"); err != nil {
+		panic(err)
+	}
 	os.Exit(m.Run())
 }
 

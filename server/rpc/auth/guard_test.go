@@ -2,6 +2,7 @@ package auth_test
 
 import (
 	"context"
+	"errors"
 	"crypto/tls"
 	"io"
 	"log/slog"
@@ -179,7 +180,7 @@ func session(t *testing.T, conn *grpc.ClientConn, node string) (*v1.Welcome, err
 		return nil, err
 	}
 	err = s.Send(&v1.SessionRequest{Message: &v1.SessionRequest_Hello{Hello: &v1.Hello{Node: node}}})
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	m, err := s.Recv()
