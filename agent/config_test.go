@@ -161,6 +161,15 @@ func TestALargeFileIsRefused(t *testing.T) {
 	}
 }
 
+func TestAFileThatNestsWithoutEndIsRefused(t *testing.T) {
+	for _, part := range []string{"[", "- ", "{a: ", "? "} {
+		_, err := parseConfig("agent.yaml", []byte(strings.Repeat(part, largestConfig/len(part))))
+		if err == nil || !strings.Contains(err.Error(), "deeper") || len(err.Error()) > 1000 {
+			t.Errorf("%q over and over: %.200v", part, err)
+		}
+	}
+}
+
 func TestNoFileIsAnErrorThatNamesIt(t *testing.T) {
 	if _, err := LoadConfig("testdata/config/none.yaml"); !errors.Is(err, os.ErrNotExist) {
 		t.Fatal(err)
@@ -175,6 +184,9 @@ func FuzzConfig(f *testing.F) {
 	}
 	f.Add(reference)
 	f.Add([]byte("node: &a [*a]\n"))
+	f.Add([]byte("members: !00\n000000000\n  -000000000000000000000000000000000000000000000000000000000000000"))
+	f.Add([]byte(strings.Repeat("[", 1000)))
+	f.Add([]byte(strings.Repeat("- ", 1000)))
 	f.Add([]byte("services: [{endpoints: [{port: -1}]}]\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		cfg, err := parseConfig("agent.yaml", src)

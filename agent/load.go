@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -87,10 +88,19 @@ func LoadConfig(path string) (Config, error) {
 	return parseConfig(path, src)
 }
 
-func parseConfig(path string, src []byte) (Config, error) {
+func parseConfig(path string, src []byte) (_ Config, err error) {
 	at := &placer{file: path, lines: strings.Split(string(src), "\n")}
+	defer func() {
+		// The YAML library panics on some files that no person writes.
+		if p := recover(); p != nil {
+			err = Faults{at.place(&Fault{Message: fmt.Sprintf("the file cannot be read as YAML (%v)", p), Mend: "write it as the agent reference shows"}, nil)}
+		}
+	}()
 	if len(src) > largestConfig {
 		return Config{}, Faults{at.place(&Fault{Message: "the file is larger than 1 MiB", Mend: "keep one agent's config in it"}, nil)}
+	}
+	if deepest(src) > 64 {
+		return Config{}, Faults{at.place(&Fault{Message: "the file nests deeper than any config", Mend: "write it as the agent reference shows"}, nil)}
 	}
 	parsed, err := parser.ParseBytes(src, 0)
 	if err != nil {
@@ -108,7 +118,7 @@ func parseConfig(path string, src []byte) (Config, error) {
 		return Config{}, Faults{at.place(&Fault{Message: "the file is no mapping", Mend: "begin with `node: ID`"}, start(at.root))}
 	}
 	if tk := indirection(at.root); tk != nil {
-		return Config{}, Faults{at.place(&Fault{Message: "anchors, aliases and merges are not read", Mend: "write the value out"}, tk)}
+		return Config{}, Faults{at.place(&Fault{Message: "anchors, aliases, merges and tags are not read", Mend: "write the value out"}, tk)}
 	}
 	var raw file
 	if err := yaml.NodeToValue(at.root, &raw, yaml.Strict()); err != nil {
@@ -195,7 +205,34 @@ func (fs *Faults) duration(path, text string) time.Duration {
 	return d
 }
 
-// indirection finds the first anchor, alias or merge.
+// deepest bounds how deep a file can nest before the library, which calls itself for
+// each level, reads it: brackets, and marks of lists and keys within one line.
+func deepest(src []byte) int {
+	depth, deep := 0, 0
+	for line := range bytes.Lines(src) {
+		marks := 0
+		for i, c := range line {
+			switch c {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(0, depth-1)
+			case '-', '?', ':':
+				if i+1 < len(line) && (line[i+1] == ' ' || line[i+1] == '\t') {
+					marks++
+				}
+			}
+			deep = max(deep, depth)
+		}
+		// A line of many keys in braces has many colons and is not deep.
+		if depth == 0 && !bytes.ContainsAny(line, "[{\"'#") {
+			deep = max(deep, marks)
+		}
+	}
+	return deep
+}
+
+// indirection finds the first anchor, alias, merge or tag.
 func indirection(root ast.Node) *token.Token {
 	v := &indirections{}
 	ast.Walk(v, root)
@@ -206,7 +243,7 @@ type indirections struct{ found *token.Token }
 
 func (v *indirections) Visit(n ast.Node) ast.Visitor {
 	switch n.Type() {
-	case ast.AnchorType, ast.AliasType, ast.MergeKeyType:
+	case ast.AnchorType, ast.AliasType, ast.MergeKeyType, ast.TagType:
 		if v.found == nil {
 			v.found = n.GetToken()
 		}

@@ -229,7 +229,7 @@ func TestMembersThatAWelcomeNamesAreKnownAfterARestart(t *testing.T) {
 		ninth := r.net.member(t, "127.0.0.1:9")
 		r.start()
 		r.settle("a session with a member that only the welcome named", func() bool { return ninth.count() > 1 })
-		if slices.Contains(r.net.tried(), "192.0.2.1:9") {
+		if slices.Contains(r.net.tried(), "192.0.2.1:9") || slices.Contains(r.agent.membership.candidates(), "192.0.2.1:9") {
 			t.Fatal("dialled an address outside of this host without TLS")
 		}
 	})
