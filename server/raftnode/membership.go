@@ -4,13 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/hashicorp/raft"
 )
-
-// knowWait bounds the wait for a member that is about to be removed.
-const knowWait = time.Second
 
 // Server is a member as the Raft configuration has it.
 type Server struct {
@@ -86,13 +82,11 @@ func (n *Node) Promote(ctx context.Context, id string) error {
 
 // Remove takes a member out of the group. Whether the rest still has a majority
 // that lives is for the caller to know. A leader that is to remove itself hands
-// leadership over first and answers ErrNotLeader: ask the new one.
-//
-// Once it is out it hears nothing any more, not even of its removal. So take its
-// record out of the state first: Remove gives the member time to learn of what
-// is committed, and a member whose record is gone stops with ErrRemoved.
+// leadership over first and answers ErrNotLeader: ask the new one. A member that
+// lives is told, and stops with ErrRemoved.
 func (n *Node) Remove(ctx context.Context, id string) error {
-	if _, err := n.leading(ctx); err != nil {
+	reign, err := n.leading(ctx)
+	if err != nil {
 		return fmt.Errorf("remove member %s: %w", id, err)
 	}
 	server, ok := n.server(id)
@@ -108,29 +102,15 @@ func (n *Node) Remove(ctx context.Context, id string) error {
 		}
 	}
 	n.letKnow(ctx, id)
-	return n.change(ctx, "remove member "+id, func() raft.Future {
-		return n.raft().RemoveServer(raft.ServerID(id), 0, 0)
+	var removal raft.IndexFuture
+	err = n.change(ctx, "remove member "+id, func() raft.Future {
+		removal = n.raft().RemoveServer(raft.ServerID(id), 0, 0)
+		return removal
 	})
-}
-
-// letKnow waits a while until a member knows of everything that is committed.
-func (n *Node) letKnow(ctx context.Context, id string) {
-	commit := n.raft().CommitIndex()
-	bound := time.NewTimer(knowWait)
-	defer bound.Stop()
-	look := time.NewTicker(n.timing.commit / 2)
-	defer look.Stop()
-	for !n.witness.knows(id, commit) {
-		select {
-		case <-look.C:
-		case <-bound.C: // it is dead, or behind: it will not be waited for
-			return
-		case <-ctx.Done():
-			return
-		case <-n.done:
-			return
-		}
+	if err == nil && id != n.cfg.Identity.ID {
+		n.farewell(ctx, reign, server, removal.Index())
 	}
+	return err
 }
 
 // Transfer hands leadership to a member; an empty id: to the one that is

@@ -2,7 +2,6 @@ package raftnode
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -89,27 +88,9 @@ func TestARemovedMemberStopsAndSaysWhy(t *testing.T) {
 	}
 }
 
-// remove takes a member out as a server does: its record first.
 func (c *testCluster) remove(m *testMember) {
 	c.t.Helper()
-	for _, other := range c.members {
-		c.command(&storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{Member: other.node.Self()}}})
-	}
-	eventually(c.t, "it saw its record", m.node.recorded.Load)
-	c.command(&storev1.Command{Command: &storev1.Command_RemoveMember{RemoveMember: &storev1.RemoveMember{Id: m.identity.ID}}})
 	c.onLeader(func(ctx context.Context, l *testMember) error { return l.node.Remove(ctx, m.identity.ID) })
-}
-
-// command proposes at the leader and wants it done.
-func (c *testCluster) command(command *storev1.Command) {
-	c.t.Helper()
-	c.onLeader(func(ctx context.Context, l *testMember) error {
-		results, err := l.node.Propose(ctx, []*storev1.Envelope{{Command: command}})
-		if err == nil && results[0].GetRefusal() != nil {
-			return errors.New(results[0].GetRefusal().GetMessage())
-		}
-		return err
-	})
 }
 
 func TestALeaderThatIsRemovedHandsOverFirst(t *testing.T) {

@@ -52,8 +52,6 @@ type Node struct {
 	}
 	// refusedSince is when a hand-over of leadership began to refuse writes.
 	refusedSince atomic.Pointer[time.Time]
-	// recorded is set once this member's record was seen in the state.
-	recorded atomic.Bool
 	// entries counts entries of ours that were committed.
 	entries atomic.Uint64
 }

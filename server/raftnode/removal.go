@@ -39,15 +39,10 @@ func (n *Node) superviseMembership(ctx context.Context) error {
 		if in {
 			n.store.belonged.Store(true)
 		}
-		record := n.cfg.Machine.State().Member(n.cfg.Identity.ID) != nil
-		if record {
-			n.recorded.Store(true)
-		}
 		switch {
-		case in && (record || !n.recorded.Load()), len(n.Servers()) == 0:
-		case n.raft().State() == raft.Leader:
+		case in, len(n.Servers()) == 0:
 		case time.Since(begun) < n.silence() || time.Since(n.raft().LastContact()) < n.silence():
-		case n.recorded.Load() && !record, n.store.belonged.Load():
+		case n.store.belonged.Load():
 			return n.removed()
 		case !told:
 			// After a restart there is no telling whether it was removed or had

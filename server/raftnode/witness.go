@@ -21,7 +21,7 @@ type witness struct {
 	// clock counts questions; it gives them an order.
 	clock    uint64
 	accepted map[raft.ServerID]acceptance
-	// told is the commit index that each member was told and has accepted.
+	// told is up to where each member has what is committed, and knows it.
 	told map[raft.ServerID]uint64
 }
 
@@ -72,16 +72,17 @@ func (w *witness) tell(id raft.ServerID, commit uint64) {
 	w.told[id] = max(w.told[id], commit)
 }
 
-// knows says whether a member has what is committed up to index, and knows it.
-func (w *witness) knows(id string, index uint64) bool {
+// knows is the index up to which a member has what is committed.
+func (w *witness) knows(id string) uint64 {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.told[raft.ServerID(id)] >= index
+	return w.told[raft.ServerID(id)]
 }
 
 // AppendEntries implements raft.Transport; heartbeats are such messages too.
 func (w *witness) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
-	term, asked, commit := args.Term, w.now(), args.LeaderCommitIndex
+	term, asked := args.Term, w.now()
+	commit := min(args.LeaderCommitIndex, args.PrevLogEntry+uint64(len(args.Entries)))
 	err := w.Transport.AppendEntries(id, target, args, resp)
 	if err == nil && resp.Success {
 		w.note(id, acceptance{term: term, asked: asked})
