@@ -22,12 +22,11 @@ func TestALeaderWhoseDiskHangsTakesItselfOut(t *testing.T) {
 	hung.close()
 	go func() {
 		ctx := ctxFor(t)
-		for node.stopped() == false && ctx.Err() == nil {
+		for !node.stopped() && ctx.Err() == nil {
 			_ = node.wait(ctx, "write", func() error { return node.raft().Apply(nil, time.Millisecond).Error() })
 		}
 	}()
 	err := sick.end()
-	sick.node = nil
 	wantError(t, err, ErrDisk, "write to the log", "dmesg", sick.dir)
 	if got := c.write("k", "2"); got == 0 {
 		t.Error("the others take no writes")
@@ -57,7 +56,6 @@ func TestADiskThatKeepsFailingStopsTheMember(t *testing.T) {
 			gates[sick.identity.Name].fail(fmt.Errorf("write: %w", test.err))
 			c.write("k", "2")
 			wantError(t, sick.end(), ErrDisk, "in a row", test.says)
-			sick.node = nil
 			c.write("k", "3")
 			if !node.stopped() {
 				t.Error("it runs on")
