@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -186,6 +188,87 @@ func (g *group) client(name string, addresses ...string) *client.Client {
 	}
 	g.t.Cleanup(func() { _ = c.Close() })
 	return c
+}
+
+// certificates makes those of a cluster, by name: m… members, node-… agents,
+// others users.
+func certificatesOf(t *testing.T, cluster string) func(name string) identity.Files {
+	t.Helper()
+	authority, err := identity.NewAuthority(cluster, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, authority.CAPEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	made := map[string]identity.Files{}
+	return func(name string) identity.Files {
+		if made[name].IsZero() {
+			role := identity.User
+			switch {
+			case strings.HasPrefix(name, "node-"):
+				role = identity.Agent
+			case strings.HasPrefix(name, "m"):
+				role = identity.Member
+			}
+			issued, err := authority.Issue(role, name, identity.Issue{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			f := identity.Files{CA: ca, Cert: filepath.Join(dir, name+".pem"), Key: filepath.Join(dir, name+"-key.pem")}
+			if err := issued.Save(f.Cert, f.Key); err != nil {
+				t.Fatal(err)
+			}
+			made[name] = f
+		}
+		return made[name]
+	}
+}
+
+// session opens an agent's session at a member and reads its first answer.
+func (g *group) session(as string, r *running, node string) (v1.AgentService_SessionClient, error) {
+	g.t.Helper()
+	ctx, cancel := context.WithCancel(g.within())
+	g.t.Cleanup(cancel)
+	stream, err := v1.NewAgentServiceClient(g.client(as, r.address)).Session(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_ = stream.Send(&v1.SessionRequest{Message: &v1.SessionRequest_Hello{Hello: &v1.Hello{
+		Node: node, Instance: "i-" + node, Claims: &v1.NodeClaims{Region: "a", Zone: "a1", Services: []*v1.ServiceClaim{{Name: "imap"}}},
+	}}}) // a failed Send says io.EOF; Recv has the reason
+	first, err := stream.Recv()
+	if err == nil && first.GetWelcome() == nil {
+		g.t.Errorf("a session began with %v", first)
+	}
+	return stream, err
+}
+
+// heartbeats keeps a session alive until the test ends or the stream breaks.
+func (g *group) heartbeats(stream v1.AgentService_SessionClient) {
+	go func() {
+		for {
+			if _, err := stream.Recv(); err != nil {
+				return
+			}
+		}
+	}()
+	go func() {
+		tick := time.NewTicker(100 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			if stream.Send(&v1.SessionRequest{Message: &v1.SessionRequest_Heartbeat{Heartbeat: &v1.Heartbeat{}}}) != nil {
+				return
+			}
+			select {
+			case <-stream.Context().Done():
+				return
+			case <-tick.C:
+			}
+		}
+	}()
 }
 
 func (g *group) addresses() (all []string) {

@@ -120,6 +120,7 @@ func TestTheSameRequestIDIsDoneOnce(t *testing.T) {
 }
 
 func TestWithoutALeaderWritesSaySoAndStatusIsStale(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	g := startGroup(t, 3, nil)
 	c := g.client("", g.addresses()...)
 	if _, err := g.applyTo(c, oneImap); err != nil {

@@ -3,6 +3,7 @@ package rebalance
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -102,20 +103,20 @@ func TestWhatChangesNothingIsNotProposedAgainAndAgain(t *testing.T) {
 		h.Register("node-1", "imap")
 		h.Register("node-2", "imap")
 		h.Apply(two)
-		tries := 0
+		var tries atomic.Int32
 		h.Fail(func(c *storev1.Command) error {
 			if c.GetMoveAssignments() == nil {
 				return nil
 			}
-			tries++
+			tries.Add(1)
 			// The state changes under the loop all the time, as it does by a refused
 			// command's own entry.
 			go h.Obey("node-1")
 			return errors.New("refused by the test")
 		})
 		h.run(20*time.Second, func() { h.hear("node-1"); h.hear("node-2") })
-		if tries == 0 || tries > 40 {
-			t.Errorf("proposed %d times in 20 s", tries)
+		if n := tries.Load(); n == 0 || n > 40 {
+			t.Errorf("proposed %d times in 20 s", n)
 		}
 		h.Fail(nil)
 		h.run(5*time.Second, h.obey)
@@ -170,24 +171,23 @@ func TestALeaderWhoseProcessStoodStillMarksNobodyDown(t *testing.T) {
 		h.run(5*time.Second, h.obey)
 		// A proposal that takes a minute stands for a process that was stopped: no
 		// pass of the loop ends, and no heartbeat is heard.
-		asleep, awake := false, false
+		var asleep, awake atomic.Bool
 		h.Fail(func(c *storev1.Command) error {
-			if c.GetSetNodeStates() == nil || asleep {
+			if c.GetSetNodeStates() == nil || asleep.Swap(true) {
 				return nil
 			}
-			asleep = true
 			time.Sleep(time.Minute)
-			awake = true
+			awake.Store(true)
 			return errors.New("stood still")
 		})
 		lowest := v1.NodeState_NODE_STATE_UP
 		h.run(80*time.Second, func() {
 			lowest = max(lowest, h.Machine.State().Node("node-1").GetState())
-			if awake {
+			if awake.Load() {
 				h.hear("node-1")
 			}
 		})
-		if !awake {
+		if !awake.Load() {
 			t.Fatal("the loop never stood still: the test shows nothing")
 		}
 		if lowest == v1.NodeState_NODE_STATE_DOWN {
