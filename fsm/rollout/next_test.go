@@ -60,6 +60,14 @@ func TestAServiceIsStartedElsewhereBeforeItIsDrained(t *testing.T) {
 	c.mustBeDone(c.expect(""))
 }
 
+func TestSuccessorsComeFirstEvenWhereTheFloorIsLower(t *testing.T) {
+	c := running(t, nodesOf(6), topologyOf(only(count("imap", 3, "imap"), "node-1", "node-2", "node-3")))
+	c.adopt(moving(topologyOf(only(count("imap", 3, "imap"), "node-4", "node-5", "node-6")), 100))
+	c.expect("start imap node-4, start imap node-5, start imap node-6")
+	c.finish()
+	c.expect("drain imap node-1, drain imap node-2, drain imap node-3")
+}
+
 func TestTheNextWaveWaitsForEveryMoveOfTheLast(t *testing.T) {
 	c := running(t, nodesOf(4), topologyOf(only(count("imap", 1, "imap"), "node-1"), only(count("jmap", 1, "jmap"), "node-2")))
 	c.adopt(topologyOf(only(count("imap", 1, "imap"), "node-3"), only(count("jmap", 1, "jmap"), "node-4")))
