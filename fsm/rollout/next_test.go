@@ -62,7 +62,7 @@ func TestAServiceIsStartedElsewhereBeforeItIsDrained(t *testing.T) {
 
 func TestSuccessorsComeFirstEvenWhereTheFloorIsLower(t *testing.T) {
 	c := running(t, nodesOf(6), topologyOf(only(count("imap", 3, "imap"), "node-1", "node-2", "node-3")))
-	c.adopt(moving(topologyOf(only(count("imap", 3, "imap"), "node-4", "node-5", "node-6")), 100))
+	c.adopt(moving(topologyOf(only(count("mail", 3, "imap"), "node-4", "node-5", "node-6")), 100))
 	c.expect("start imap node-4, start imap node-5, start imap node-6")
 	c.finish()
 	c.expect("drain imap node-1, drain imap node-2, drain imap node-3")
