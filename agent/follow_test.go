@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -363,111 +362,6 @@ func TestAnotherPoolTouchesNothing(t *testing.T) {
 		}
 		if got := r.driver.said(); got != "ensure imap" {
 			t.Fatalf("calls: %s", got)
-		}
-	})
-}
-
-func TestAServiceThatCannotStartIsReportedAndTriedAgainMoreAndMoreSeldom(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, "imap")
-		m := r.net.member(t, "127.0.0.1:1")
-		tries := 0
-		var broken = true
-		r.driver.before = func(context.Context, string, string) error {
-			tries++
-			if broken {
-				return errors.New("the certificate has expired")
-			}
-			return nil
-		}
-		m.tell(set(7, "imap", serving))
-		r.start()
-		r.settle("imap fails", r.reads("imap", isFailing))
-		if detail := r.report("imap").GetDetail(); !strings.Contains(detail, "expired") {
-			t.Fatalf("detail: %s", detail)
-		}
-		while(10 * time.Minute)
-		if tries < 20 || tries > 60 {
-			t.Fatalf("%d tries in ten minutes", tries)
-		}
-		broken = false
-		r.settle("imap serves", r.reads("imap", isServing))
-	})
-}
-
-func TestACrashedServiceIsStartedAtOnceAndACrashLoopIsSlowedDown(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, "imap")
-		m := r.net.member(t, "127.0.0.1:1")
-		m.tell(set(7, "imap", serving))
-		r.start()
-		r.settle("imap serves", r.reads("imap", isServing))
-		while(2 * time.Minute)
-		began := time.Now()
-		r.driver.crash("imap")
-		r.settle("imap was started anew", func() bool { return r.driver.look("imap").starts == 2 && r.reads("imap", isServing)() })
-		if took := time.Since(began); took > time.Second {
-			t.Fatalf("the first restart took %s", took)
-		}
-		for end := time.Now().Add(10 * time.Minute); time.Now().Before(end); while(time.Second) {
-			if r.driver.look("imap").running {
-				r.driver.crash("imap")
-			}
-		}
-		if starts := r.driver.look("imap").starts; starts > 60 {
-			t.Fatalf("%d starts in ten minutes of crashes", starts)
-		}
-	})
-}
-
-func TestAServiceThatDoesNotAnswerIsFailing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, "imap")
-		m := r.net.member(t, "127.0.0.1:1")
-		r.driver.change("imap", func(s *fakeService) { s.mute = true })
-		m.tell(set(7, "imap", serving))
-		r.start()
-		r.settle("imap starts", r.reads("imap", isStarting))
-		while(30 * time.Second)
-		if !r.reads("imap", isStarting)() {
-			t.Fatalf("imap: %v", r.report("imap"))
-		}
-		r.settle("imap fails", r.reads("imap", isFailing))
-		r.driver.change("imap", func(s *fakeService) { s.mute = false })
-		r.settle("imap serves", r.reads("imap", isServing))
-		r.driver.change("imap", func(s *fakeService) { s.mute = true })
-		r.settle("imap fails again", r.reads("imap", isFailing))
-		if starts := r.driver.look("imap").starts; starts != 1 {
-			t.Fatalf("started %d times", starts)
-		}
-	})
-}
-
-func TestAServiceThatTheConfigDoesNotHaveIsReportedAsFailing(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, "imap")
-		m := r.net.member(t, "127.0.0.1:1")
-		m.tell(set(7, "imap", serving, "jmap", serving))
-		r.start()
-		r.settle("jmap fails", func() bool { return r.report("jmap").GetState() == isFailing })
-		r.settle("imap serves", r.reads("imap", isServing))
-		m.tell(set(8, "imap", serving))
-		r.settle("jmap is not reported any more", func() bool { return r.report("jmap") == nil })
-	})
-}
-
-func TestTwoAgentsNeverShareAFolder(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, "imap")
-		r.net.member(t, "127.0.0.1:1")
-		r.start()
-		synctest.Wait()
-		second, err := New(r.cfg)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := second.Run(t.Context()); !errors.Is(err, ErrFolderInUse) {
-			t.Fatalf("run: %v", err)
 		}
 	})
 }
