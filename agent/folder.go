@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrFolderInUse: another agent runs over the same data folder.
+// ErrFolderInUse says that another agent runs over the same data folder.
 var ErrFolderInUse = errors.New("data folder is in use by another agent")
 
 // folder is the agent's data folder, locked for this process.

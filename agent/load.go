@@ -130,7 +130,7 @@ func parseConfig(path string, src []byte) (_ Config, err error) {
 		fs = append(fs, more...)
 	}
 	for _, fault := range fs {
-		at.place(fault, at.find(fault.Path))
+		_ = at.place(fault, at.find(fault.Path)) // the same fault, now with its place
 	}
 	return cfg, fs.err()
 }

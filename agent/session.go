@@ -125,7 +125,6 @@ func (a *Agent) dialOptions() []grpc.DialOption {
 		grpc.WithStaticConnWindowSize(window),
 		grpc.WithReadBufferSize(buffer),
 		grpc.WithWriteBufferSize(buffer),
-		grpc.WithSharedWriteBuffer(true),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second}),
 		grpc.WithIdleTimeout(0),
 		grpc.WithDisableServiceConfig(),

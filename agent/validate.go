@@ -36,7 +36,7 @@ func (c Config) Validate() error {
 	}
 	for key := range c.Claims.GetLabels() {
 		if slices.Contains([]string{"region", "zone", "id"}, key) {
-			fs.add("labels", fmt.Sprintf("take it out of labels; region and zone are keys of their own, id is `node`"), "label %q is what the node already is", key)
+			fs.add("labels", "take it out of labels; region and zone are keys of their own, id is `node`", "label %q is what the node already is", key)
 		}
 	}
 	c.validateServices(&fs)

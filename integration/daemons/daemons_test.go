@@ -1,6 +1,7 @@
 package daemons_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -121,7 +122,7 @@ func TestPostfixDrainsWithoutEndingSessions(t *testing.T) {
 	run(t, i.Command.Drain)
 	within(t, 20*time.Second, "refuse new sessions", func() error {
 		if _, err := daemons.Greet(t.Context(), address); err == nil || !strings.Contains(err.Error(), "421") {
-			return fmt.Errorf("greeting gave %v", err)
+			return errors.Join(errors.New("greeted otherwise than with 421"), err)
 		}
 		return nil
 	})
@@ -139,7 +140,7 @@ func TestPostfixDrainsWithoutEndingSessions(t *testing.T) {
 		mails, err := i.Delivered()
 		all := strings.Join(mails, "")
 		if err != nil || !strings.Contains(all, "sent while it drained") || !strings.Contains(all, "sent after the drain") {
-			return fmt.Errorf("delivered %d mails, %v", len(mails), err)
+			return errors.Join(fmt.Errorf("delivered %d mails", len(mails)), err)
 		}
 		return nil
 	})

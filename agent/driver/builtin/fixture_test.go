@@ -3,6 +3,7 @@ package builtin_test
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net"
 	"strconv"
@@ -59,7 +60,8 @@ func dial(t *testing.T, c *v1.ServiceClaim) net.Conn {
 func cut(t *testing.T, conn net.Conn) {
 	t.Helper()
 	_, err := io.Copy(io.Discard, conn)
-	if n, ok := err.(net.Error); ok && n.Timeout() {
+	var n net.Error
+	if errors.As(err, &n) && n.Timeout() {
 		t.Fatal("the session lives on")
 	}
 }

@@ -86,7 +86,7 @@ func (t *trial) answers(c *v1.ServiceClaim) {
 // refused is nil where nothing listens.
 func (t *trial) refused(c *v1.ServiceClaim) error {
 	if err := t.probe(c); !errors.Is(err, probe.ErrRefused) {
-		return fmt.Errorf("probe: %v", err)
+		return fmt.Errorf("not refused; probe: %w", err)
 	}
 	return nil
 }

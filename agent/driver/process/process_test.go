@@ -67,7 +67,7 @@ func TestAProcessThatOnlyHasThePidIsNotAdoptedAndNotSignalled(t *testing.T) {
 	must(t, stranger.Start())
 	gone := make(chan error, 1)
 	go func() { gone <- stranger.Wait() }()
-	defer func() { _ = stranger.Process.Kill(); <-gone }()
+	defer func() { _, _ = stranger.Process.Kill(), <-gone }()
 
 	imap := service(t, "imap", "imap", "")
 	dir := t.TempDir()

@@ -24,7 +24,7 @@ type member struct {
 	mu   sync.Mutex
 	run  *server.Member
 	stop context.CancelFunc
-	done chan error
+	done chan struct{}
 }
 
 const clusterName = "dev"
@@ -124,13 +124,14 @@ func (c *Cluster) startMember(_ context.Context, m *member) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(c.ctx)
-	m.run, m.stop, m.done = run, cancel, make(chan error, 1)
+	done := make(chan struct{})
+	m.run, m.stop, m.done = run, cancel, done
 	go func() {
+		defer close(done)
 		err := run.Run(ctx)
 		if err != nil && ctx.Err() == nil {
 			c.fail(fmt.Errorf("member %s: %w", m.name, err))
 		}
-		m.done <- err
 	}()
 	return nil
 }

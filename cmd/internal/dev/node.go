@@ -23,7 +23,7 @@ type node struct {
 
 	mu   sync.Mutex
 	stop context.CancelFunc
-	done chan error
+	done chan struct{}
 }
 
 const builtinDriver = "builtin"
@@ -111,13 +111,14 @@ func (c *Cluster) startNode(n *node) error {
 		return err
 	}
 	ctx, cancel := context.WithCancel(c.ctx)
-	n.stop, n.done = cancel, make(chan error, 1)
+	done := make(chan struct{})
+	n.stop, n.done = cancel, done
 	go func() {
+		defer close(done)
 		err := a.Run(ctx)
 		if err != nil && ctx.Err() == nil {
 			c.fail(fmt.Errorf("agent of %s: %w", n.id, err))
 		}
-		n.done <- err
 	}()
 	return nil
 }
