@@ -210,7 +210,7 @@ func TestMembersJoinAndLeaveOnceAndNeverCostTheQuorum(t *testing.T) {
 	g.kill(dead)
 	_, err := cluster.RemoveMember(g.within(), &v1.RemoveMemberRequest{RequestId: api.RequestID(), Id: alive.member.ID()})
 	if status.Code(err) != codes.FailedPrecondition || client.Reason(err) != "NO_QUORUM" {
-		t.Errorf("remove one of the two that live: %v", err)
+		t.Fatalf("remove one of the two that live: %v", err)
 	}
 	g.start(dead)
 	to := alive.member.ID()

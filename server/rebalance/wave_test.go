@@ -108,7 +108,9 @@ func TestWhatChangesNothingIsNotProposedAgainAndAgain(t *testing.T) {
 			if c.GetMoveAssignments() == nil {
 				return nil
 			}
-			tries.Add(1)
+			if tries.Add(1) > 100 {
+				time.Sleep(time.Second) // or the test would never end
+			}
 			// The state changes under the loop all the time, as it does by a refused
 			// command's own entry.
 			go h.Obey("node-1")
@@ -172,6 +174,7 @@ func TestALeaderWhoseProcessStoodStillMarksNobodyDown(t *testing.T) {
 		// A proposal that takes a minute stands for a process that was stopped: no
 		// pass of the loop ends, and no heartbeat is heard.
 		var asleep, awake atomic.Bool
+		heard := 0
 		h.Fail(func(c *storev1.Command) error {
 			if c.GetSetNodeStates() == nil || asleep.Swap(true) {
 				return nil
@@ -184,7 +187,9 @@ func TestALeaderWhoseProcessStoodStillMarksNobodyDown(t *testing.T) {
 		h.run(80*time.Second, func() {
 			lowest = max(lowest, h.Machine.State().Node("node-1").GetState())
 			if awake.Load() {
-				h.hear("node-1")
+				if heard++; heard > 20 { // two seconds later than the loop goes on
+					h.hear("node-1")
+				}
 			}
 		})
 		if !awake.Load() {

@@ -120,10 +120,14 @@ func TestAMemberThatLagsTurnsNobodyAway(t *testing.T) {
 		agents := []*agent{d.open(hub, hello("taken", "imap")), d.open(hub, hello("removed", "imap")), d.open(hub, hello("new", "imap"))}
 		synctest.Wait() // all are registered, and the follower does not know yet
 		for _, a := range agents {
+			got := a.heard()
 			select {
 			case err := <-a.done:
 				t.Fatalf("turned away by a member that lags: %v", err)
 			default:
+			}
+			if len(got) != 0 {
+				t.Errorf("told by a member that lags: %v", got)
 			}
 		}
 		behind.CatchUp()

@@ -78,6 +78,9 @@ func TestANewLeaderBlamesNoNodeForItsOwnLateArrival(t *testing.T) {
 	if got := after(l, up, 9*time.Second); got == down {
 		t.Error("down before down_after passed in this term")
 	}
+	if got := after(l, suspect, 9*time.Second); got != suspect {
+		t.Errorf("suspect under the old leader, unheard, and down_after has not passed in this term: %v", got)
+	}
 	if got := after(l, suspect, 10*time.Second); got != down {
 		t.Errorf("unheard for down_after in this term: %v", got)
 	}

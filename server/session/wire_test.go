@@ -44,7 +44,7 @@ func TestOnTheWireAnAgentThatDoesNotReadLosesItsSession(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer conn.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	stream, err := v1.NewAgentServiceClient(conn).Session(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func TestOnTheWireAnAgentThatDoesNotReadLosesItsSession(t *testing.T) {
 	log.Move("n", v1.Action_ACTION_START, "p", reason, services...)
 	for len(hub.Sessions()) > 0 {
 		if ctx.Err() != nil {
-			t.Fatal("the session of an agent that does not read goes on for a minute")
+			t.Fatal("the session of an agent that does not read goes on and on")
 		}
 		log.Move("n", v1.Action_ACTION_DRAIN, "p", reason, services[0])
 		log.Move("n", v1.Action_ACTION_UNDRAIN, "p", reason, services[0])
