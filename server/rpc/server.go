@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
 	"time"
 
@@ -22,6 +23,7 @@ import (
 	"roster/fsm"
 	"roster/server/raftnode"
 	"roster/server/rpc/auth"
+	"roster/server/rpc/problem"
 	"roster/server/session"
 )
 
@@ -53,8 +55,8 @@ func NewServer(cfg ServerConfig) *grpc.Server {
 		grpc.WaitForHandlers(true),
 		grpc.ReadBufferSize(4 << 10),
 		grpc.WriteBufferSize(4 << 10),
-		grpc.ChainUnaryInterceptor(guard.Unary, stampUnary(cfg.Machine), logUnary(cfg.Logger)),
-		grpc.ChainStreamInterceptor(guard.Stream, stampStream(cfg.Machine), logStream(cfg.Logger)),
+		grpc.ChainUnaryInterceptor(guard.Unary, stampUnary(cfg.Machine), logUnary(cfg.Logger), catchUnary),
+		grpc.ChainStreamInterceptor(guard.Stream, stampStream(cfg.Machine), logStream(cfg.Logger), catchStream),
 	}
 	if cfg.TLS != nil {
 		options = append(options, grpc.Creds(auth.Credentials(cfg.TLS, cfg.Logger)))
@@ -124,6 +126,26 @@ func logStream(log *slog.Logger) grpc.StreamServerInterceptor {
 		logCall(stream.Context(), log, info.FullMethod, err)
 		return err
 	}
+}
+
+// A request that makes a handler panic must not take the member down, and with
+// it the next one that is asked. What was to be written goes through the log,
+// whose own panics stop the member.
+func catchUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (answer any, err error) {
+	defer func() { err = caught(recover(), err) }()
+	return handler(ctx, req)
+}
+
+func catchStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+	defer func() { err = caught(recover(), err) }()
+	return handler(srv, stream)
+}
+
+func caught(panicked any, err error) error {
+	if panicked == nil {
+		return err
+	}
+	return problem.New(codes.Internal, problem.Internal, "a fault of Roster's own: %v\n%s", panicked, debug.Stack())
 }
 
 // logCall says what failed through the server's own fault; what a caller did

@@ -1,6 +1,7 @@
 package rpc
 
 import (
+	"context"
 	"testing"
 
 	"google.golang.org/grpc/codes"
@@ -64,5 +65,15 @@ func TestAPlanOfTheTopologyInForceIsWhatTheLoopWouldDo(t *testing.T) {
 	answer, err = service.PlanTopology(t.Context(), &v1.PlanTopologyRequest{Stale: true})
 	if err != nil || len(answer.GetPlan().GetWaves()) != 0 {
 		t.Errorf("when all is done: %v, %v", answer, err)
+	}
+}
+
+func TestAHandlerThatPanicsIsAnErrorAndNotTheEndOfTheMember(t *testing.T) {
+	_, err := catchUnary(t.Context(), nil, nil, func(context.Context, any) (any, error) { panic("oh") })
+	if status.Code(err) != codes.Internal || client.Reason(err) != "INTERNAL" {
+		t.Errorf("%v", err)
+	}
+	if _, err := catchUnary(t.Context(), nil, nil, func(context.Context, any) (any, error) { return nil, nil }); err != nil {
+		t.Errorf("no panic: %v", err)
 	}
 }
