@@ -19,9 +19,14 @@ type stat struct {
 	state   byte
 	session int
 	start   uint64
+	threads int
 }
 
-func (s stat) ended() bool { return s.state == 'Z' || s.state == 'X' || s.state == 'x' }
+// ended says that nothing of the process runs any more. Its first thread may
+// end before the others, which still hold its ports.
+func (s stat) ended() bool {
+	return s.threads <= 1 && (s.state == 'Z' || s.state == 'X' || s.state == 'x')
+}
 
 func readStat(pid int) (stat, error) {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
@@ -35,7 +40,7 @@ func readStat(pid int) (stat, error) {
 func parseStat(pid int, text string) (stat, error) {
 	_, rest, ok := cutLast(text, ") ")
 	fields := strings.Fields(rest)
-	const state, session, start = 3, 6, 22
+	const state, session, threads, start = 3, 6, 20, 22
 	if !ok || len(fields) <= start-state {
 		return stat{}, fmt.Errorf("stat of process %d cannot be read", pid)
 	}
@@ -43,6 +48,9 @@ func parseStat(pid int, text string) (stat, error) {
 	var err error
 	if s.session, err = strconv.Atoi(fields[session-state]); err != nil {
 		return stat{}, fmt.Errorf("session of process %d: %w", pid, err)
+	}
+	if s.threads, err = strconv.Atoi(fields[threads-state]); err != nil {
+		return stat{}, fmt.Errorf("threads of process %d: %w", pid, err)
 	}
 	if s.start, err = strconv.ParseUint(fields[start-state], 10, 64); err != nil {
 		return stat{}, fmt.Errorf("start time of process %d: %w", pid, err)
