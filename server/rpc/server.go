@@ -55,8 +55,8 @@ func NewServer(cfg ServerConfig) *grpc.Server {
 		grpc.WaitForHandlers(true),
 		grpc.ReadBufferSize(4 << 10),
 		grpc.WriteBufferSize(4 << 10),
-		grpc.ChainUnaryInterceptor(guard.Unary, stampUnary(cfg.Machine), logUnary(cfg.Logger), catchUnary),
-		grpc.ChainStreamInterceptor(guard.Stream, stampStream(cfg.Machine), logStream(cfg.Logger), catchStream),
+		grpc.ChainUnaryInterceptor(guard.Unary, stampUnary(cfg.Machine), logUnary(cfg.Logger), catchUnary(cfg.Logger)),
+		grpc.ChainStreamInterceptor(guard.Stream, stampStream(cfg.Machine), logStream(cfg.Logger), catchStream(cfg.Logger)),
 	}
 	if cfg.TLS != nil {
 		options = append(options, grpc.Creds(auth.Credentials(cfg.TLS, cfg.Logger)))
@@ -131,21 +131,26 @@ func logStream(log *slog.Logger) grpc.StreamServerInterceptor {
 // A request that makes a handler panic must not take the member down, and with
 // it the next one that is asked. What was to be written goes through the log,
 // whose own panics stop the member.
-func catchUnary(ctx context.Context, req any, _ *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (answer any, err error) {
-	defer func() { err = caught(recover(), err) }()
-	return handler(ctx, req)
+func catchUnary(log *slog.Logger) grpc.UnaryServerInterceptor {
+	return func(ctx context.Context, req any, info *grpc.UnaryServerInfo, handler grpc.UnaryHandler) (answer any, err error) {
+		defer func() { err = caught(log, info.FullMethod, recover(), err) }()
+		return handler(ctx, req)
+	}
 }
 
-func catchStream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
-	defer func() { err = caught(recover(), err) }()
-	return handler(srv, stream)
+func catchStream(log *slog.Logger) grpc.StreamServerInterceptor {
+	return func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, handler grpc.StreamHandler) (err error) {
+		defer func() { err = caught(log, info.FullMethod, recover(), err) }()
+		return handler(srv, stream)
+	}
 }
 
-func caught(panicked any, err error) error {
+func caught(log *slog.Logger, method string, panicked any, err error) error {
 	if panicked == nil {
 		return err
 	}
-	return problem.New(codes.Internal, problem.Internal, "a fault of Roster's own: %v\n%s", panicked, debug.Stack())
+	log.Error("a handler panicked", "method", method, "panic", panicked, "stack", string(debug.Stack()))
+	return problem.New(codes.Internal, problem.Internal, "a fault of Roster's own, see the log of this member: %v", panicked)
 }
 
 // logCall says what failed through the server's own fault; what a caller did

@@ -2,8 +2,10 @@ package rpc
 
 import (
 	"context"
+	"log/slog"
 	"testing"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -69,11 +71,15 @@ func TestAPlanOfTheTopologyInForceIsWhatTheLoopWouldDo(t *testing.T) {
 }
 
 func TestAHandlerThatPanicsIsAnErrorAndNotTheEndOfTheMember(t *testing.T) {
-	_, err := catchUnary(t.Context(), nil, nil, func(context.Context, any) (any, error) { panic("oh") })
+	call := func(handler grpc.UnaryHandler) error {
+		_, err := catchUnary(slog.New(slog.DiscardHandler))(t.Context(), nil, &grpc.UnaryServerInfo{}, handler)
+		return err
+	}
+	err := call(func(context.Context, any) (any, error) { panic("oh") })
 	if status.Code(err) != codes.Internal || client.Reason(err) != "INTERNAL" {
 		t.Errorf("%v", err)
 	}
-	if _, err := catchUnary(t.Context(), nil, nil, func(context.Context, any) (any, error) { return nil, nil }); err != nil {
+	if err := call(func(context.Context, any) (any, error) { return nil, nil }); err != nil {
 		t.Errorf("no panic: %v", err)
 	}
 }
