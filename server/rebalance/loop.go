@@ -54,6 +54,9 @@ const (
 type Loop struct {
 	cfg Config
 
+	// The state that the last pass began with, or one that differs in nothing
+	// that a pass looks at.
+	seen *fsm.State
 	// The placement of the state that was looked at last.
 	placed *fsm.State
 	target *placement.Target
@@ -81,6 +84,7 @@ func (l *Loop) Run(ctx context.Context, view *session.Liveness) error {
 	last := time.Now()
 	for ctx.Err() == nil {
 		changed := l.cfg.Machine.Changed()
+		l.seen = l.cfg.Machine.State()
 		began := time.Now()
 		if late := began.Sub(last); late > overslept*l.cfg.Tick {
 			l.cfg.Logger.Warn("this member stood still; nobody is blamed for the silence", "for", late)
@@ -94,11 +98,7 @@ func (l *Loop) Run(ctx context.Context, view *session.Liveness) error {
 		if !sleep(ctx, min(time.Since(began), l.cfg.Tick)) {
 			break
 		}
-		select {
-		case <-ctx.Done():
-		case <-changed:
-		case <-tick.C:
-		}
+		l.wait(ctx, changed, tick.C)
 	}
 	return ctx.Err()
 }

@@ -1,0 +1,94 @@
+package rebalance
+
+import (
+	"context"
+	"time"
+
+	"roster/fsm"
+	v1 "roster/proto/roster/v1"
+)
+
+// wait returns at the next tick, or when the state has news. Thousands of label
+// updates a second must not cost a plan over every node each time; whatever is
+// no news by mistake waits for the tick.
+func (l *Loop) wait(ctx context.Context, changed <-chan struct{}, tick <-chan time.Time) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick:
+			return
+		case <-changed:
+		}
+		changed = l.cfg.Machine.Changed()
+		if l.news(l.cfg.Machine.State()) {
+			return
+		}
+	}
+}
+
+// news says whether a state differs from the one seen in anything that a pass
+// looks at. If not, it is the one seen.
+func (l *Loop) news(state *fsm.State) bool {
+	if l.seen == nil || l.seen.Effective() != state.Effective() {
+		return true
+	}
+	nodes, removed := state.ChangedNodes(l.seen.Index())
+	if len(removed) > 0 {
+		return true
+	}
+	var keys map[string]bool
+	for _, now := range nodes {
+		before := l.seen.Node(now.GetId())
+		if before == nil || !sameNode(before, now) {
+			return true
+		}
+		if keys == nil {
+			keys = labelKeys(state.Effective())
+		}
+		for key := range keys {
+			was, had := before.GetLabels()[key]
+			is, has := now.GetLabels()[key]
+			if was != is || had != has {
+				return true
+			}
+		}
+	}
+	l.seen = state
+	return false
+}
+
+// sameNode compares all but labels, index and words. A record is replaced as a
+// whole while its unchanged parts stay the same values in memory; parts that
+// were made anew count as changed.
+func sameNode(a, b *v1.Node) bool {
+	return a.GetInstance() == b.GetInstance() && a.GetClaims() == b.GetClaims() &&
+		a.GetRegion() == b.GetRegion() && a.GetZone() == b.GetZone() && a.GetCapacity() == b.GetCapacity() &&
+		a.GetSettings().GetCordoned() == b.GetSettings().GetCordoned() &&
+		a.GetState() == b.GetState() && a.GetStateSince() == b.GetStateSince() &&
+		a.GetGeneration() == b.GetGeneration() && a.GetReportedGeneration() == b.GetReportedGeneration() &&
+		sameSlice(a.GetAssignments(), b.GetAssignments()) && sameSlice(a.GetReports(), b.GetReports())
+}
+
+func sameSlice[T any](a, b []T) bool {
+	return len(a) == len(b) && (len(a) == 0 || &a[0] == &b[0])
+}
+
+// labelKeys are the labels that a topology looks at.
+func labelKeys(t *v1.Topology) map[string]bool {
+	keys := map[string]bool{}
+	for _, pool := range t.GetPools() {
+		for key := range pool.GetWhere() {
+			keys[key] = true
+		}
+		for _, key := range pool.GetSpread() {
+			keys[key] = true
+		}
+	}
+	for _, service := range t.GetServices() {
+		for key := range service.GetRequires() {
+			keys[key] = true
+		}
+	}
+	return keys
+}
