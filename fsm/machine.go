@@ -48,11 +48,14 @@ func (m *Machine) Changed() <-chan struct{} {
 	return m.changed
 }
 
-func (m *Machine) publish(c core) {
-	s := &State{core: c, db: m.db.Snapshot()}
+// publish commits a transaction and makes its outcome the newest state. Watches
+// on nodes fire within: whoever they wake must not find the state before, or it
+// would ask again and again until this goroutine gets on.
+func (m *Machine) publish(c core, txn *memdb.Txn) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.state = s
+	txn.Commit()
+	m.state = &State{core: c, db: m.db.Snapshot()}
 	close(m.changed)
 	m.changed = make(chan struct{})
 }
@@ -103,14 +106,13 @@ func (m *Machine) commit(d *draft) error {
 		txn.Abort()
 		return err
 	}
-	txn.Commit()
 	for _, record := range d.recorded {
 		m.seen[keyOf(record)] = record
 	}
 	for _, record := range d.forgotten {
 		delete(m.seen, keyOf(record))
 	}
-	m.publish(d.core)
+	m.publish(d.core, txn)
 	return nil
 }
 

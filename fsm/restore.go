@@ -53,9 +53,8 @@ func (m *Machine) replace(l *loader) error {
 			return insert
 		}
 	}
-	txn.Commit()
 	m.seen, m.broken = l.requests, nil
-	m.publish(l.core)
+	m.publish(l.core, txn)
 	return nil
 }
 

@@ -2,6 +2,8 @@ package fsm
 
 import (
 	"bytes"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	storev1 "roster/proto/roster/store/v1"
@@ -99,5 +101,32 @@ func TestChangedNodesAreThoseAfterAnIndex(t *testing.T) {
 	}
 	if nodes, _ := b.m.State().ChangedNodes(^uint64(0)); len(nodes) != 0 {
 		t.Fatal("something changed after the end of time")
+	}
+}
+
+func TestWhoeverAWatchWakesFindsTheNewerState(t *testing.T) {
+	b := initialised(t)
+	b.nodes(1)
+	var missed atomic.Int64
+	for i := range 300 {
+		s := b.m.State()
+		node, watch := s.NodeAndWatch("node-1")
+		if node != s.Node("node-1") {
+			t.Fatal("the watch came with another record")
+		}
+		var watchers sync.WaitGroup
+		for range 8 {
+			watchers.Go(func() {
+				<-watch
+				if b.m.State() == s {
+					missed.Add(1)
+				}
+			})
+		}
+		b.mustDo(&storev1.CordonNode{Id: "node-1", Cordoned: i%2 == 0})
+		watchers.Wait()
+	}
+	if n := missed.Load(); n > 0 {
+		t.Errorf("%d of 2400 wake-ups found the state as it was", n)
 	}
 }

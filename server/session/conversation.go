@@ -151,8 +151,7 @@ func (c *conversation) send(ctx context.Context) error {
 	last, sent := c.held, false
 	for {
 		state := c.hub.cfg.Machine.State()
-		changed := state.WatchNode(c.node)
-		node := state.Node(c.node)
+		node, changed := state.NodeAndWatch(c.node)
 		switch {
 		case node == nil:
 			return problem.New(codes.FailedPrecondition, problem.NodeRemoved, "node %s was removed from the cluster: what it runs is left running", c.node)
