@@ -26,6 +26,9 @@ type Config struct {
 	Heartbeat time.Duration
 	// DownAfter, if not 0, wins over the topology's policy; for roster dev.
 	DownAfter time.Duration
+	// Quiet, if not 0, is how long no node must have registered before the first
+	// placement; for roster dev.
+	Quiet time.Duration
 	// Version is told to other members.
 	Version string
 	Logger  *slog.Logger

@@ -33,16 +33,15 @@ type Config struct {
 	Caller string
 	// Tick is the longest time between two passes. Default 500 ms.
 	Tick time.Duration
+	// Quiet is how long no node must have registered before the first placement
+	// is made without those that may still come. Default 5 s.
+	Quiet time.Duration
 	// DownAfter, if not 0, wins over the topology's policy (roster dev).
 	DownAfter time.Duration
 	Logger    *slog.Logger
 }
 
-// quiet and patience bound how long the first placement waits for nodes: until
-// none has registered for quiet, patience at most.
 const (
-	quiet           = 5 * time.Second
-	patience        = 30 * time.Second
 	defaultDown     = 10 * time.Second
 	proposalTimeout = 10 * time.Second
 	// overslept is how late a pass must come, in ticks, before the loop takes
@@ -70,6 +69,9 @@ type Loop struct {
 func New(cfg Config) *Loop {
 	if cfg.Tick == 0 {
 		cfg.Tick = 500 * time.Millisecond
+	}
+	if cfg.Quiet == 0 {
+		cfg.Quiet = quiet
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
@@ -140,7 +142,7 @@ func (l *Loop) downAfter(state *fsm.State) time.Duration {
 func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
 	now := time.Now()
 	state := l.cfg.Machine.State()
-	if state.Effective() == nil || l.waves.held(now) || !l.place(state) || tooEarly(state, l.target, now) {
+	if state.Effective() == nil || l.waves.held(now) || !l.place(state) || tooEarly(state, l.target, l.cfg.Quiet, now) {
 		return
 	}
 	step := rollout.Next(fsm.Rollout(state, state.Effective(), l.target, now, func(node string) bool {
@@ -177,28 +179,6 @@ func (l *Loop) place(state *fsm.State) bool {
 		l.cfg.Logger.Error("nothing can be placed", "rev", state.Topology().GetRevision(), "error", err)
 	}
 	return false
-}
-
-// tooEarly holds the first placement back while nodes still register, unless
-// every size is filled already.
-func tooEarly(state *fsm.State, target *placement.Target, now time.Time) bool {
-	if len(target.Shortages) == 0 {
-		return false
-	}
-	var first, last time.Time
-	for _, n := range state.Nodes() {
-		if len(n.GetAssignments()) > 0 {
-			return false
-		}
-		at := n.GetRegisteredAt().AsTime()
-		if first.IsZero() || at.Before(first) {
-			first = at
-		}
-		if at.After(last) {
-			last = at
-		}
-	}
-	return now.Sub(last) < quiet && now.Sub(first) < patience
 }
 
 // propose writes a command, and says whether it changed anything.

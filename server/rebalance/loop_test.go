@@ -104,19 +104,26 @@ func TestTheLoopReachesTheTargetAndNeverGoesBelowTheFloor(t *testing.T) {
 }
 
 func TestTheFirstPlacementWaitsForNodesThatStillRegister(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		h := newHarness(t)
-		h.Apply(two)
-		h.Register("node-1", "imap")
-		h.run(quiet-time.Second, h.obey)
-		if got := len(h.Machine.State().Node("node-1").GetAssignments()); got != 0 {
-			t.Fatal("the first node was placed while others may still come")
-		}
-		h.run(3*time.Second, h.obey)
-		if got := len(h.Machine.State().Node("node-1").GetAssignments()); got != 1 {
-			t.Fatal("the wait does not end after a quiet time")
-		}
-	})
+	for name, file := range map[string]string{
+		"where a size is not filled yet":       two,
+		"where every node makes a pool larger": "name: everything\npools:\n  - {name: all, services: [imap], all: true}\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := newHarness(t)
+				h.Apply(file)
+				h.Register("node-1", "imap")
+				h.run(quiet-time.Second, h.obey)
+				if got := len(h.Machine.State().Node("node-1").GetAssignments()); got != 0 {
+					t.Fatal("the first node was placed while others may still come")
+				}
+				h.run(3*time.Second, h.obey)
+				if got := len(h.Machine.State().Node("node-1").GetAssignments()); got != 1 {
+					t.Fatal("the wait does not end after a quiet time")
+				}
+			})
+		})
+	}
 }
 
 func TestFilledSizesEndTheWait(t *testing.T) {

@@ -118,7 +118,7 @@ func (c *Cluster) startMember(_ context.Context, m *member) error {
 		return fmt.Errorf("member %s runs already", m.name)
 	}
 	run, err := server.New(server.Config{
-		Dir: m.dir, Heartbeat: Heartbeat, DownAfter: DownAfter, Version: "dev", Logger: c.options.Logger,
+		Dir: m.dir, Heartbeat: Heartbeat, DownAfter: DownAfter, Quiet: Quiet, Version: "dev", Logger: c.options.Logger,
 	})
 	if err != nil {
 		return err

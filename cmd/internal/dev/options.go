@@ -38,6 +38,8 @@ type Options struct {
 const (
 	Heartbeat = 500 * time.Millisecond
 	DownAfter = 2 * time.Second
+	// Dev applies a topology once every node is there.
+	Quiet = 100 * time.Millisecond
 )
 
 // Limits of what one process can hold and one screen can show.
