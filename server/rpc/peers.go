@@ -12,6 +12,8 @@ import (
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/keepalive"
 
+	peerv1 "roster/proto/roster/peer/v1"
+
 	"roster/client"
 	"roster/server/raftnode"
 )
@@ -20,14 +22,15 @@ import (
 type Peers struct {
 	tls *tls.Config // nil: plain, loopback only
 
-	mu     sync.Mutex
-	closed bool
-	conns  map[string]*grpc.ClientConn
+	mu       sync.Mutex
+	closed   bool
+	conns    map[string]*grpc.ClientConn
+	couriers map[string]*courier
 }
 
 // NewPeers dials with tls, or plainly where it is nil.
 func NewPeers(tls *tls.Config) *Peers {
-	return &Peers{tls: tls, conns: map[string]*grpc.ClientConn{}}
+	return &Peers{tls: tls, conns: map[string]*grpc.ClientConn{}, couriers: map[string]*courier{}}
 }
 
 // Conn returns the connection to an address; dialling happens behind it.
@@ -60,6 +63,21 @@ func (p *Peers) Conn(address string) (*grpc.ClientConn, error) {
 	}
 	p.conns[address] = c
 	return c, nil
+}
+
+// courier returns the client of the member at an address whose proposals travel
+// together.
+func (p *Peers) courier(address string) (peerv1.PeerServiceClient, error) {
+	conn, err := p.Conn(address)
+	if err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.couriers[address] == nil {
+		p.couriers[address] = &courier{PeerServiceClient: peerv1.NewPeerServiceClient(conn)}
+	}
+	return p.couriers[address], nil
 }
 
 // Close ends every connection, and makes no more.

@@ -20,6 +20,24 @@ type change struct {
 	first, reset bool
 }
 
+// nodesAtOnce keeps a message far below the 4 MiB that gRPC clients take by
+// default, with the largest records that are accepted.
+const nodesAtOnce = 200
+
+// parts cuts a change into messages of a bounded size. All but the last say
+// that nothing is sent up to a new index yet, so a watcher that breaks off in
+// between gets them again.
+func (c change) parts() []change {
+	var parts []change
+	for len(c.nodes) > nodesAtOnce {
+		part := c
+		part.index, part.nodes, part.removed = c.after, c.nodes[:nodesAtOnce], nil
+		parts = append(parts, part)
+		c.nodes, c.reset, c.first = c.nodes[nodesAtOnce:], false, false
+	}
+	return append(parts, c)
+}
+
 // watchNodes calls send with what changed after an index, and again with each
 // change, until the call ends or send fails. A watcher of another epoch, or of
 // a future that this member does not know, is told to start anew. An agent is
@@ -41,8 +59,10 @@ func watchNodes(ctx context.Context, machine *fsm.Machine, after, epoch uint64, 
 			c.after = after
 			c.nodes, c.removed = changes(state, after, own, limited)
 			if first || c.reset || len(c.nodes)+len(c.removed) > 0 {
-				if err := send(c); err != nil {
-					return err
+				for _, part := range c.parts() {
+					if err := send(part); err != nil {
+						return err
+					}
 				}
 			}
 			first, after, epoch = false, c.index, c.epoch

@@ -103,6 +103,37 @@ func TestAWatchOfNodesGoesOnFromWhatTheWatcherSaw(t *testing.T) {
 	})
 }
 
+func TestManyNodesComeInMessagesThatEveryClientTakesAndNoneCountsTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := fixture.New(t)
+		const all = 2*nodesAtOnce + 1
+		for i := range all {
+			log.Register(fmt.Sprintf("node-%d", i), "imap")
+		}
+		_ = watching(t, func(s grpc.ServerStreamingServer[v1.WatchNodesResponse]) error {
+			return (&Nodes{Machine: log.Machine}).WatchNodes(&v1.WatchNodesRequest{AfterIndex: 5, Epoch: 9}, s)
+		}, func(next func() []*v1.WatchNodesResponse) {
+			got := next()
+			ids := map[string]bool{}
+			for i, m := range got {
+				last := i == len(got)-1
+				if len(m.GetNodes()) > nodesAtOnce || m.GetReset_() != (i == 0) || (m.GetIndex() == log.Machine.State().Index()) != last {
+					t.Errorf("message %d: %d nodes, reset %v, index %d", i, len(m.GetNodes()), m.GetReset_(), m.GetIndex())
+				}
+				for _, n := range m.GetNodes() {
+					if ids[n.GetId()] {
+						t.Errorf("%s came twice", n.GetId())
+					}
+					ids[n.GetId()] = true
+				}
+			}
+			if len(got) != 3 || len(ids) != all {
+				t.Errorf("%d nodes in %d messages", len(ids), len(got))
+			}
+		})
+	})
+}
+
 func TestAMemberThatLagsOrHasJustStartedMakesAWatcherWaitNotForget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := fixture.New(t)

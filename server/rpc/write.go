@@ -39,13 +39,7 @@ type group interface {
 
 // NewGate makes the gate of the member with id self.
 func NewGate(self string, raft *raftnode.Node, machine *fsm.Machine, peers *Peers) *Gate {
-	return &Gate{self: self, raft: raft, machine: machine, dial: func(address string) (peerv1.PeerServiceClient, error) {
-		conn, err := peers.Conn(address)
-		if err != nil {
-			return nil, err
-		}
-		return peerv1.NewPeerServiceClient(conn), nil
-	}}
+	return &Gate{self: self, raft: raft, machine: machine, dial: peers.courier}
 }
 
 // Propose hands one command to the leader and returns its result, which may be
