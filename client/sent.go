@@ -28,9 +28,14 @@ func (Sent) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { r
 // HandleRPC implements stats.Handler.
 func (Sent) HandleRPC(ctx context.Context, s stats.RPCStats) {
 	if _, ok := s.(*stats.OutHeader); ok {
-		if flag, ok := ctx.Value(sentKey{}).(*atomic.Bool); ok {
-			flag.Store(true)
-		}
+		MarkSent(ctx)
+	}
+}
+
+// MarkSent raises an attempt's flag for who sends its request by another way.
+func MarkSent(ctx context.Context) {
+	if flag, ok := ctx.Value(sentKey{}).(*atomic.Bool); ok {
+		flag.Store(true)
 	}
 }
 
