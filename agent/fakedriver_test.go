@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"roster/agent/driver"
@@ -18,6 +19,7 @@ type fake struct {
 	calls    []string
 	// before runs ahead of each changing call, outside of the lock.
 	before func(ctx context.Context, verb, service string) error
+	probes atomic.Int64
 }
 
 type fakeService struct {
@@ -104,7 +106,7 @@ func (f *fake) Remove(ctx context.Context, service string) error {
 		if s.running {
 			close(s.ended)
 		}
-		s.running, s.draining, s.ended = false, false, nil
+		s.running, s.draining = false, false
 		return nil
 	})
 }
@@ -136,7 +138,7 @@ func (f *fake) change(service string, do func(*fakeService)) {
 
 // crash ends a service by itself.
 func (f *fake) crash(service string) {
-	f.change(service, func(s *fakeService) { s.running = false; close(s.ended); s.ended = nil })
+	f.change(service, func(s *fakeService) { s.running = false; close(s.ended) })
 }
 
 func (f *fake) said() string {
@@ -147,6 +149,10 @@ func (f *fake) said() string {
 
 // probe passes where the service runs, or somebody else's does.
 func (f *fake) probe(_ context.Context, e *v1.Endpoint) error {
+	// Where time stands still, a loop without a pause would never end.
+	if f.probes.Add(1) > 100_000 {
+		panic("a service is probed without end")
+	}
 	s := f.look(e.GetService())
 	if (s.running && !s.draining || s.foreign) && !s.mute {
 		return nil

@@ -62,6 +62,25 @@ func TestACrashedServiceIsStartedAtOnceAndACrashLoopIsSlowedDown(t *testing.T) {
 	})
 }
 
+func TestAServiceThatHasEndedIsLeftInPeace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "imap")
+		m := r.net.member(t, "127.0.0.1:1")
+		m.tell(set(7, "imap", serving))
+		r.start()
+		r.settle("imap serves", r.reads("imap", isServing))
+		m.tell(set(8, "imap", draining))
+		r.settle("imap is drained", r.reads("imap", isDrained))
+		m.tell(set(9))
+		r.settle("imap is stopped", r.reads("imap", isStopped))
+		before := r.driver.probes.Load()
+		while(10 * time.Minute)
+		if probes := r.driver.probes.Load() - before; probes < 10 || probes > 100 {
+			t.Fatalf("%d probes in ten minutes of a service that nobody wants", probes)
+		}
+	})
+}
+
 func TestAServiceThatDoesNotAnswerIsFailing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, "imap")

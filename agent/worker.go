@@ -67,16 +67,13 @@ func (w *worker) wake() {
 func (w *worker) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		o, changed := w.a.orders.of(w.name)
-		var ended <-chan struct{}
-		if watcher, ok := w.driver.(driver.Watcher); ok {
-			ended = watcher.Ended(w.name)
-		}
+		ended := w.ended()
 		stepCtx, cancel := until(ctx, changed)
 		pause := w.step(stepCtx, o)
 		cancel()
 		w.tried(o)
-		if watcher, ok := w.driver.(driver.Watcher); ok && ended == nil {
-			ended = watcher.Ended(w.name)
+		if ended == nil {
+			ended = w.ended()
 		}
 		timer := time.NewTimer(pause)
 		select {
@@ -87,6 +84,23 @@ func (w *worker) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		timer.Stop()
+	}
+}
+
+// ended returns a channel that is closed when what runs now ends; nil where
+// nothing runs. An end that lies behind is no news: a step sees it, and waiting
+// for it would never wait.
+func (w *worker) ended() <-chan struct{} {
+	watcher, ok := w.driver.(driver.Watcher)
+	if !ok {
+		return nil
+	}
+	ended := watcher.Ended(w.name)
+	select {
+	case <-ended:
+		return nil
+	default:
+		return ended
 	}
 }
 
