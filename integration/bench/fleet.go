@@ -17,6 +17,10 @@ import (
 // to every node's set.
 var services = []string{"imap", "jmap", "webdav", "smtp-inbound", "smtp-outbound", "submission", "pop3", "managesieve", "lmtp"}
 
+// startTime is how long an agent's services take to start before it reports them:
+// reports must not crowd the sets that are still on their way to others.
+const startTime = 300 * time.Millisecond
+
 // Fleet is agents that hold sessions and report that whatever they are told
 // serves. They run nothing.
 type Fleet struct {
@@ -174,32 +178,44 @@ func (a *agent) receive(stream grpc.BidiStreamingClient[v1.SessionRequest, v1.Se
 	}
 }
 
-// beat sends heartbeats, at once after a set.
+// beat sends heartbeats, and one when the services of a new set have started.
 func (a *agent) beat(stream grpc.BidiStreamingClient[v1.SessionRequest, v1.SessionResponse], sets <-chan *v1.AssignmentSet, received <-chan error) error {
 	ticker := time.NewTicker(2 * time.Second)
 	defer ticker.Stop()
-	set := &v1.AssignmentSet{}
-	for sequence := uint64(1); ; sequence++ {
-		wanted := map[string]bool{}
-		for _, assignment := range set.GetAssignments() {
-			wanted[assignment.GetService()] = assignment.GetWanted() == v1.Wanted_WANTED_SERVING
-		}
-		beat := &v1.Heartbeat{Sequence: sequence, Epoch: set.GetEpoch(), Generation: set.GetGeneration()}
-		for _, s := range services {
-			state := v1.ServiceState_SERVICE_STATE_STOPPED
-			if wanted[s] {
-				state = v1.ServiceState_SERVICE_STATE_SERVING
-			}
-			beat.Reports = append(beat.Reports, &v1.ServiceReport{Service: s, State: state})
-		}
-		if err := stream.Send(&v1.SessionRequest{Message: &v1.SessionRequest_Heartbeat{Heartbeat: beat}}); err != nil {
-			return errors.Join(err, <-received)
-		}
+	started := time.NewTimer(0)
+	defer started.Stop()
+	told, serves := &v1.AssignmentSet{}, &v1.AssignmentSet{}
+	for sequence := uint64(1); ; {
 		select {
-		case set = <-sets:
+		case told = <-sets:
+			started.Reset(startTime)
+			continue
+		case <-started.C:
+			serves = told
 		case <-ticker.C:
 		case err := <-received:
 			return err
 		}
+		if err := stream.Send(&v1.SessionRequest{Message: &v1.SessionRequest_Heartbeat{Heartbeat: heartbeat(sequence, serves)}}); err != nil {
+			return errors.Join(err, <-received)
+		}
+		sequence++
 	}
+}
+
+// heartbeat reports of a set that what it wants serving serves.
+func heartbeat(sequence uint64, set *v1.AssignmentSet) *v1.Heartbeat {
+	wanted := map[string]bool{}
+	for _, assignment := range set.GetAssignments() {
+		wanted[assignment.GetService()] = assignment.GetWanted() == v1.Wanted_WANTED_SERVING
+	}
+	beat := &v1.Heartbeat{Sequence: sequence, Epoch: set.GetEpoch(), Generation: set.GetGeneration()}
+	for _, s := range services {
+		state := v1.ServiceState_SERVICE_STATE_STOPPED
+		if wanted[s] {
+			state = v1.ServiceState_SERVICE_STATE_SERVING
+		}
+		beat.Reports = append(beat.Reports, &v1.ServiceReport{Service: s, State: state})
+	}
+	return beat
 }
