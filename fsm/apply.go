@@ -25,9 +25,6 @@ func (d *draft) applyTopology(c *storev1.ApplyTopology) *storev1.Result {
 		return refused(codeAborted, ReasonStaleRevision, "topology revision %d is in force, not %d; look at it and plan again", d.revision(), c.GetExpectedRevision())
 	}
 	nodes := d.nodes.list(nodeKey)
-	if c.GetBasis() != "" && c.GetBasis() != basis(d.revision(), nodes) {
-		return refused(codeAborted, ReasonStaleBasis, "the plan's basis is no longer true: the topology or some nodes changed since; plan again")
-	}
 	wanted, source := c.GetTopology(), c.GetSource()
 	if c.GetRollbackTo() != 0 {
 		old := d.topologies.get(ordered(c.GetRollbackTo()))
@@ -35,6 +32,9 @@ func (d *draft) applyTopology(c *storev1.ApplyTopology) *storev1.Result {
 			return refused(codeNotFound, ReasonRevisionNotKept, "topology revision %d is not kept; `roster topology history` shows those that are", c.GetRollbackTo())
 		}
 		wanted, source = old.GetTopology(), old.GetSource()
+	}
+	if c.GetBasis() != "" && c.GetBasis() != basis(wanted, d.revision(), nodes) {
+		return refused(codeAborted, ReasonStaleBasis, "the plan's basis is no longer true: it was made for another file, or the topology in force or some nodes changed since; plan again")
 	}
 	if refusal := checkTopology(wanted, source, d.cluster.GetName()); refusal != nil {
 		return refusal

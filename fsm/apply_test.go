@@ -55,15 +55,23 @@ func TestAStaleRevisionIsRefused(t *testing.T) {
 	}
 }
 
+func TestAPlansBasisIsOfTheFileThatWasPlanned(t *testing.T) {
+	b := initialised(t)
+	b.nodes(2)
+	c := apply(unified("imap"))
+	c.Basis = b.m.State().Basis(unified("jmap"))
+	b.refuse(ReasonStaleBasis, c)
+}
+
 func TestAPlansBasisHoldsUntilWhatItReliedOnChanges(t *testing.T) {
 	b := initialised(t)
 	b.topology(unified("imap"))
 	b.nodes(2)
 	b.serve("node-1", "imap")
-	basis := b.m.State().Basis()
+	basis := b.m.State().Basis(unified("imap"))
 	// A report alone changes nothing that a plan relies on.
 	b.mustDo(b.reports("node-1", failing, "imap"))
-	if b.m.State().Basis() != basis {
+	if b.m.State().Basis(unified("imap")) != basis {
 		t.Fatal("a report changed the basis")
 	}
 	other := claims("imap")
@@ -83,10 +91,10 @@ func TestAPlansBasisHoldsUntilWhatItReliedOnChanges(t *testing.T) {
 			b.topology(unified("imap"))
 			b.nodes(2)
 			c := apply(unified("imap", "jmap"))
-			c.Basis = b.m.State().Basis()
+			c.Basis = b.m.State().Basis(c.GetTopology())
 			change(b)
 			b.refuse(ReasonStaleBasis, c)
-			c.Basis = b.m.State().Basis()
+			c.Basis = b.m.State().Basis(c.GetTopology())
 			c.AllowStop, c.AcceptShortage = true, true
 			b.mustDo(c)
 		})

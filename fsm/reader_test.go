@@ -32,7 +32,7 @@ func TestReadersNeverMeetTheWriter(t *testing.T) {
 					Endpoints(n)
 				}
 				_, _ = s.ChangedNodes(s.Index() / 2)
-				_, _ = s.Hash(), s.Basis()
+				_, _ = s.Hash(), s.Basis(nil)
 				if _, err := b.m.Snapshot().WriteTo(io.Discard); err != nil {
 					t.Error(err)
 				}

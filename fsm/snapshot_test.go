@@ -104,7 +104,7 @@ func TestARestoredMachineIsTheSame(t *testing.T) {
 	if !bytes.Equal(snapshotOf(t, other), raw) {
 		t.Error("the snapshot of the restored machine is another one")
 	}
-	if was.Basis() != is.Basis() || was.Index() != is.Index() || !proto.Equal(was.Effective(), is.Effective()) || is.eventBytes != was.eventBytes {
+	if was.Basis(nil) != is.Basis(nil) || was.Index() != is.Index() || !proto.Equal(was.Effective(), is.Effective()) || is.eventBytes != was.eventBytes {
 		t.Error("what is worked out from the records differs")
 	}
 	// Both go on alike.

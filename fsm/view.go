@@ -66,15 +66,16 @@ func endpointState(n *v1.Node, a *v1.Assignment) v1.EndpointState {
 	return v1.EndpointState_ENDPOINT_STATE_NOT_READY
 }
 
-// Basis names what a plan relies on: the topology in force, and of every node
-// its set's generation, state, cordon and what decides where it may serve. It
-// is another one when any of that changed.
-func (s *State) Basis() string { return basis(s.revision(), s.Nodes()) }
+// Basis names what a plan for a topology relies on: what the topology says, the
+// one in force, and of every node its set's generation, state, cordon and what
+// decides where it may serve. It is another one when any of that changed.
+func (s *State) Basis(planned *v1.Topology) string { return basis(planned, s.revision(), s.Nodes()) }
 
-func basis(revision uint64, nodes []*v1.Node) string {
+func basis(planned *v1.Topology, revision uint64, nodes []*v1.Node) string {
 	h := sha256.New()
 	var buf []byte
 	buf = appendUint(buf, revision)
+	buf = appendCanonical(buf, planned.ProtoReflect())
 	for _, n := range nodes {
 		// Everything but reports, times and indexes.
 		buf = appendCanonical(buf, (&v1.Node{

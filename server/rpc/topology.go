@@ -91,7 +91,7 @@ func planFor(state *fsm.State, wanted *v1.Topology) (*v1.Plan, error) {
 	}
 	view := fsm.Rollout(state, effective, target, now, nil)
 	plan := rollout.Plan(view)
-	plan.Basis = state.Basis()
+	plan.Basis = state.Basis(wanted)
 	plan.Revision = state.Topology().GetRevision()
 	return plan, nil
 }

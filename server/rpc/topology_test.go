@@ -12,6 +12,7 @@ import (
 	v1 "roster/proto/roster/v1"
 
 	"roster/client"
+	"roster/fsm/topology"
 	"roster/server/internal/fixture"
 )
 
@@ -44,7 +45,11 @@ func TestAPlanOnAnEmptyClusterNeedsAFileAndShowsTheShortage(t *testing.T) {
 	if len(answer.GetPlan().GetShortages()) == 0 || answer.GetPlan().GetSummary().GetStarts() != 1 {
 		t.Errorf("plan: %v", answer.GetPlan())
 	}
-	if answer.GetPlan().GetRevision() != 0 || answer.GetPlan().GetBasis() != log.Machine.State().Basis() {
+	planned, err := topology.Parse("t.yaml", []byte(three))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if answer.GetPlan().GetRevision() != 0 || answer.GetPlan().GetBasis() != log.Machine.State().Basis(planned) {
 		t.Errorf("the plan relies on revision %d, basis %q", answer.GetPlan().GetRevision(), answer.GetPlan().GetBasis())
 	}
 }
