@@ -11,6 +11,7 @@ package rosterv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -80,6 +81,59 @@ func (TimingProfile) EnumDescriptor() ([]byte, []int) {
 	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{0}
 }
 
+// MemberState says whether a member answers the leader; without a leader, the
+// member that was asked.
+type MemberState int32
+
+const (
+	// Not known: nobody was asked, as in a stale answer.
+	MemberState_MEMBER_STATE_UNSPECIFIED MemberState = 0
+	MemberState_MEMBER_STATE_UP          MemberState = 1
+	// It has not answered for a few seconds.
+	MemberState_MEMBER_STATE_SILENT MemberState = 2
+)
+
+// Enum value maps for MemberState.
+var (
+	MemberState_name = map[int32]string{
+		0: "MEMBER_STATE_UNSPECIFIED",
+		1: "MEMBER_STATE_UP",
+		2: "MEMBER_STATE_SILENT",
+	}
+	MemberState_value = map[string]int32{
+		"MEMBER_STATE_UNSPECIFIED": 0,
+		"MEMBER_STATE_UP":          1,
+		"MEMBER_STATE_SILENT":      2,
+	}
+)
+
+func (x MemberState) Enum() *MemberState {
+	p := new(MemberState)
+	*p = x
+	return p
+}
+
+func (x MemberState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (MemberState) Descriptor() protoreflect.EnumDescriptor {
+	return file_roster_v1_cluster_proto_enumTypes[1].Descriptor()
+}
+
+func (MemberState) Type() protoreflect.EnumType {
+	return &file_roster_v1_cluster_proto_enumTypes[1]
+}
+
+func (x MemberState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use MemberState.Descriptor instead.
+func (MemberState) EnumDescriptor() ([]byte, []int) {
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{1}
+}
+
 // StatusState is the first word of status; the worst that is true.
 type StatusState int32
 
@@ -129,11 +183,11 @@ func (x StatusState) String() string {
 }
 
 func (StatusState) Descriptor() protoreflect.EnumDescriptor {
-	return file_roster_v1_cluster_proto_enumTypes[1].Descriptor()
+	return file_roster_v1_cluster_proto_enumTypes[2].Descriptor()
 }
 
 func (StatusState) Type() protoreflect.EnumType {
-	return &file_roster_v1_cluster_proto_enumTypes[1]
+	return &file_roster_v1_cluster_proto_enumTypes[2]
 }
 
 func (x StatusState) Number() protoreflect.EnumNumber {
@@ -142,7 +196,7 @@ func (x StatusState) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use StatusState.Descriptor instead.
 func (StatusState) EnumDescriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{1}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{2}
 }
 
 // Cluster is what all members agree on about themselves.
@@ -259,8 +313,12 @@ type Member struct {
 	// Worked out when listed.
 	Leader bool `protobuf:"varint,7,opt,name=leader,proto3" json:"leader,omitempty"`
 	// Worked out when listed: has a vote.
-	Voter         bool   `protobuf:"varint,8,opt,name=voter,proto3" json:"voter,omitempty"`
-	Index         uint64 `protobuf:"varint,9,opt,name=index,proto3" json:"index,omitempty"`
+	Voter bool   `protobuf:"varint,8,opt,name=voter,proto3" json:"voter,omitempty"`
+	Index uint64 `protobuf:"varint,9,opt,name=index,proto3" json:"index,omitempty"`
+	// Worked out when listed.
+	State MemberState `protobuf:"varint,10,opt,name=state,proto3,enum=roster.v1.MemberState" json:"state,omitempty"`
+	// How long a silent member has not answered; null where that is not known.
+	Silent        *durationpb.Duration `protobuf:"bytes,11,opt,name=silent,proto3" json:"silent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -356,6 +414,20 @@ func (x *Member) GetIndex() uint64 {
 		return x.Index
 	}
 	return 0
+}
+
+func (x *Member) GetState() MemberState {
+	if x != nil {
+		return x.State
+	}
+	return MemberState_MEMBER_STATE_UNSPECIFIED
+}
+
+func (x *Member) GetSilent() *durationpb.Duration {
+	if x != nil {
+		return x.Silent
+	}
+	return nil
 }
 
 // StatusTopology names the topology in force.
@@ -669,12 +741,15 @@ func (x *StatusEndpoint) GetState() EndpointState {
 
 // StatusMember is a member in a line.
 type StatusMember struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	Address       string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
-	Leader        bool                   `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`
-	Name          string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
-	Voter         bool                   `protobuf:"varint,5,opt,name=voter,proto3" json:"voter,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Id      string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Address string                 `protobuf:"bytes,2,opt,name=address,proto3" json:"address,omitempty"`
+	Leader  bool                   `protobuf:"varint,3,opt,name=leader,proto3" json:"leader,omitempty"`
+	Name    string                 `protobuf:"bytes,4,opt,name=name,proto3" json:"name,omitempty"`
+	Voter   bool                   `protobuf:"varint,5,opt,name=voter,proto3" json:"voter,omitempty"`
+	State   MemberState            `protobuf:"varint,6,opt,name=state,proto3,enum=roster.v1.MemberState" json:"state,omitempty"`
+	// How long a silent member has not answered; null where that is not known.
+	Silent        *durationpb.Duration `protobuf:"bytes,7,opt,name=silent,proto3" json:"silent,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -742,6 +817,20 @@ func (x *StatusMember) GetVoter() bool {
 		return x.Voter
 	}
 	return false
+}
+
+func (x *StatusMember) GetState() MemberState {
+	if x != nil {
+		return x.State
+	}
+	return MemberState_MEMBER_STATE_UNSPECIFIED
+}
+
+func (x *StatusMember) GetSilent() *durationpb.Duration {
+	if x != nil {
+		return x.Silent
+	}
+	return nil
 }
 
 // Status is the cluster at a glance.
@@ -1508,7 +1597,7 @@ var File_roster_v1_cluster_proto protoreflect.FileDescriptor
 
 const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\x17roster/v1/cluster.proto\x12\troster.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18roster/v1/endpoint.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\"\xe9\x01\n" +
+	"\x17roster/v1/cluster.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18roster/v1/endpoint.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\"\xe9\x01\n" +
 	"\aCluster\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -1516,7 +1605,7 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\aprofile\x18\x04 \x01(\x0e2\x18.roster.v1.TimingProfileR\aprofile\x124\n" +
 	"\acreated\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\"\n" +
 	"\rround_trip_ms\x18\x06 \x01(\rR\vroundTripMs\x12\x16\n" +
-	"\x06schema\x18\a \x01(\rR\x06schema\"\xe6\x01\n" +
+	"\x06schema\x18\a \x01(\rR\x06schema\"\xc7\x02\n" +
 	"\x06Member\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12!\n" +
@@ -1527,7 +1616,10 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\aversion\x18\x06 \x01(\tR\aversion\x12\x16\n" +
 	"\x06leader\x18\a \x01(\bR\x06leader\x12\x14\n" +
 	"\x05voter\x18\b \x01(\bR\x05voter\x12\x14\n" +
-	"\x05index\x18\t \x01(\x04R\x05index\"@\n" +
+	"\x05index\x18\t \x01(\x04R\x05index\x12,\n" +
+	"\x05state\x18\n" +
+	" \x01(\x0e2\x16.roster.v1.MemberStateR\x05state\x121\n" +
+	"\x06silent\x18\v \x01(\v2\x19.google.protobuf.DurationR\x06silent\"@\n" +
 	"\x0eStatusTopology\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\"\x8f\x01\n" +
@@ -1551,13 +1643,15 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x18\n" +
 	"\aaddress\x18\x03 \x01(\tR\aaddress\x12.\n" +
-	"\x05state\x18\x04 \x01(\x0e2\x18.roster.v1.EndpointStateR\x05state\"z\n" +
+	"\x05state\x18\x04 \x01(\x0e2\x18.roster.v1.EndpointStateR\x05state\"\xdb\x01\n" +
 	"\fStatusMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x16\n" +
 	"\x06leader\x18\x03 \x01(\bR\x06leader\x12\x12\n" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x14\n" +
-	"\x05voter\x18\x05 \x01(\bR\x05voter\"\x99\x06\n" +
+	"\x05voter\x18\x05 \x01(\bR\x05voter\x12,\n" +
+	"\x05state\x18\x06 \x01(\x0e2\x16.roster.v1.MemberStateR\x05state\x121\n" +
+	"\x06silent\x18\a \x01(\v2\x19.google.protobuf.DurationR\x06silent\"\x99\x06\n" +
 	"\x06Status\x12,\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x16.roster.v1.StatusStateR\x05state\x125\n" +
 	"\btopology\x18\x02 \x01(\v2\x19.roster.v1.StatusTopologyR\btopology\x12\x18\n" +
@@ -1618,7 +1712,11 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\x1aTIMING_PROFILE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TIMING_PROFILE_LAN\x10\x01\x12\x16\n" +
 	"\x12TIMING_PROFILE_WAN\x10\x02\x12\x1a\n" +
-	"\x16TIMING_PROFILE_RELAXED\x10\x03*\xc9\x01\n" +
+	"\x16TIMING_PROFILE_RELAXED\x10\x03*Y\n" +
+	"\vMemberState\x12\x1c\n" +
+	"\x18MEMBER_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fMEMBER_STATE_UP\x10\x01\x12\x17\n" +
+	"\x13MEMBER_STATE_SILENT\x10\x02*\xc9\x01\n" +
 	"\vStatusState\x12\x1c\n" +
 	"\x18STATUS_STATE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fSTATUS_STATE_OK\x10\x01\x12\x19\n" +
@@ -1648,74 +1746,80 @@ func file_roster_v1_cluster_proto_rawDescGZIP() []byte {
 	return file_roster_v1_cluster_proto_rawDescData
 }
 
-var file_roster_v1_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_roster_v1_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_roster_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_roster_v1_cluster_proto_goTypes = []any{
 	(TimingProfile)(0),                 // 0: roster.v1.TimingProfile
-	(StatusState)(0),                   // 1: roster.v1.StatusState
-	(*Cluster)(nil),                    // 2: roster.v1.Cluster
-	(*Member)(nil),                     // 3: roster.v1.Member
-	(*StatusTopology)(nil),             // 4: roster.v1.StatusTopology
-	(*ServiceStatus)(nil),              // 5: roster.v1.ServiceStatus
-	(*NodeStatus)(nil),                 // 6: roster.v1.NodeStatus
-	(*StatusEndpoint)(nil),             // 7: roster.v1.StatusEndpoint
-	(*StatusMember)(nil),               // 8: roster.v1.StatusMember
-	(*Status)(nil),                     // 9: roster.v1.Status
-	(*GetStatusRequest)(nil),           // 10: roster.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 11: roster.v1.GetStatusResponse
-	(*ListMembersRequest)(nil),         // 12: roster.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),        // 13: roster.v1.ListMembersResponse
-	(*JoinMemberRequest)(nil),          // 14: roster.v1.JoinMemberRequest
-	(*JoinMemberResponse)(nil),         // 15: roster.v1.JoinMemberResponse
-	(*RemoveMemberRequest)(nil),        // 16: roster.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 17: roster.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 18: roster.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 19: roster.v1.TransferLeadershipResponse
-	(*SnapshotMemberRequest)(nil),      // 20: roster.v1.SnapshotMemberRequest
-	(*SnapshotMemberResponse)(nil),     // 21: roster.v1.SnapshotMemberResponse
-	nil,                                // 22: roster.v1.Status.ServicesEntry
-	(*timestamppb.Timestamp)(nil),      // 23: google.protobuf.Timestamp
-	(NodeState)(0),                     // 24: roster.v1.NodeState
-	(EndpointState)(0),                 // 25: roster.v1.EndpointState
-	(*Shortage)(nil),                   // 26: roster.v1.Shortage
+	(MemberState)(0),                   // 1: roster.v1.MemberState
+	(StatusState)(0),                   // 2: roster.v1.StatusState
+	(*Cluster)(nil),                    // 3: roster.v1.Cluster
+	(*Member)(nil),                     // 4: roster.v1.Member
+	(*StatusTopology)(nil),             // 5: roster.v1.StatusTopology
+	(*ServiceStatus)(nil),              // 6: roster.v1.ServiceStatus
+	(*NodeStatus)(nil),                 // 7: roster.v1.NodeStatus
+	(*StatusEndpoint)(nil),             // 8: roster.v1.StatusEndpoint
+	(*StatusMember)(nil),               // 9: roster.v1.StatusMember
+	(*Status)(nil),                     // 10: roster.v1.Status
+	(*GetStatusRequest)(nil),           // 11: roster.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 12: roster.v1.GetStatusResponse
+	(*ListMembersRequest)(nil),         // 13: roster.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),        // 14: roster.v1.ListMembersResponse
+	(*JoinMemberRequest)(nil),          // 15: roster.v1.JoinMemberRequest
+	(*JoinMemberResponse)(nil),         // 16: roster.v1.JoinMemberResponse
+	(*RemoveMemberRequest)(nil),        // 17: roster.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),       // 18: roster.v1.RemoveMemberResponse
+	(*TransferLeadershipRequest)(nil),  // 19: roster.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 20: roster.v1.TransferLeadershipResponse
+	(*SnapshotMemberRequest)(nil),      // 21: roster.v1.SnapshotMemberRequest
+	(*SnapshotMemberResponse)(nil),     // 22: roster.v1.SnapshotMemberResponse
+	nil,                                // 23: roster.v1.Status.ServicesEntry
+	(*timestamppb.Timestamp)(nil),      // 24: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 25: google.protobuf.Duration
+	(NodeState)(0),                     // 26: roster.v1.NodeState
+	(EndpointState)(0),                 // 27: roster.v1.EndpointState
+	(*Shortage)(nil),                   // 28: roster.v1.Shortage
 }
 var file_roster_v1_cluster_proto_depIdxs = []int32{
 	0,  // 0: roster.v1.Cluster.profile:type_name -> roster.v1.TimingProfile
-	23, // 1: roster.v1.Cluster.created:type_name -> google.protobuf.Timestamp
-	24, // 2: roster.v1.NodeStatus.state:type_name -> roster.v1.NodeState
-	25, // 3: roster.v1.StatusEndpoint.state:type_name -> roster.v1.EndpointState
-	1,  // 4: roster.v1.Status.state:type_name -> roster.v1.StatusState
-	4,  // 5: roster.v1.Status.topology:type_name -> roster.v1.StatusTopology
-	22, // 6: roster.v1.Status.services:type_name -> roster.v1.Status.ServicesEntry
-	6,  // 7: roster.v1.Status.nodes:type_name -> roster.v1.NodeStatus
-	7,  // 8: roster.v1.Status.endpoints:type_name -> roster.v1.StatusEndpoint
-	8,  // 9: roster.v1.Status.members:type_name -> roster.v1.StatusMember
-	26, // 10: roster.v1.Status.shortages:type_name -> roster.v1.Shortage
-	0,  // 11: roster.v1.Status.profile:type_name -> roster.v1.TimingProfile
-	23, // 12: roster.v1.Status.time:type_name -> google.protobuf.Timestamp
-	9,  // 13: roster.v1.GetStatusResponse.status:type_name -> roster.v1.Status
-	3,  // 14: roster.v1.ListMembersResponse.members:type_name -> roster.v1.Member
-	3,  // 15: roster.v1.JoinMemberRequest.member:type_name -> roster.v1.Member
-	2,  // 16: roster.v1.JoinMemberResponse.cluster:type_name -> roster.v1.Cluster
-	3,  // 17: roster.v1.JoinMemberResponse.members:type_name -> roster.v1.Member
-	5,  // 18: roster.v1.Status.ServicesEntry.value:type_name -> roster.v1.ServiceStatus
-	10, // 19: roster.v1.ClusterService.GetStatus:input_type -> roster.v1.GetStatusRequest
-	12, // 20: roster.v1.ClusterService.ListMembers:input_type -> roster.v1.ListMembersRequest
-	14, // 21: roster.v1.ClusterService.JoinMember:input_type -> roster.v1.JoinMemberRequest
-	16, // 22: roster.v1.ClusterService.RemoveMember:input_type -> roster.v1.RemoveMemberRequest
-	18, // 23: roster.v1.ClusterService.TransferLeadership:input_type -> roster.v1.TransferLeadershipRequest
-	20, // 24: roster.v1.ClusterService.SnapshotMember:input_type -> roster.v1.SnapshotMemberRequest
-	11, // 25: roster.v1.ClusterService.GetStatus:output_type -> roster.v1.GetStatusResponse
-	13, // 26: roster.v1.ClusterService.ListMembers:output_type -> roster.v1.ListMembersResponse
-	15, // 27: roster.v1.ClusterService.JoinMember:output_type -> roster.v1.JoinMemberResponse
-	17, // 28: roster.v1.ClusterService.RemoveMember:output_type -> roster.v1.RemoveMemberResponse
-	19, // 29: roster.v1.ClusterService.TransferLeadership:output_type -> roster.v1.TransferLeadershipResponse
-	21, // 30: roster.v1.ClusterService.SnapshotMember:output_type -> roster.v1.SnapshotMemberResponse
-	25, // [25:31] is the sub-list for method output_type
-	19, // [19:25] is the sub-list for method input_type
-	19, // [19:19] is the sub-list for extension type_name
-	19, // [19:19] is the sub-list for extension extendee
-	0,  // [0:19] is the sub-list for field type_name
+	24, // 1: roster.v1.Cluster.created:type_name -> google.protobuf.Timestamp
+	1,  // 2: roster.v1.Member.state:type_name -> roster.v1.MemberState
+	25, // 3: roster.v1.Member.silent:type_name -> google.protobuf.Duration
+	26, // 4: roster.v1.NodeStatus.state:type_name -> roster.v1.NodeState
+	27, // 5: roster.v1.StatusEndpoint.state:type_name -> roster.v1.EndpointState
+	1,  // 6: roster.v1.StatusMember.state:type_name -> roster.v1.MemberState
+	25, // 7: roster.v1.StatusMember.silent:type_name -> google.protobuf.Duration
+	2,  // 8: roster.v1.Status.state:type_name -> roster.v1.StatusState
+	5,  // 9: roster.v1.Status.topology:type_name -> roster.v1.StatusTopology
+	23, // 10: roster.v1.Status.services:type_name -> roster.v1.Status.ServicesEntry
+	7,  // 11: roster.v1.Status.nodes:type_name -> roster.v1.NodeStatus
+	8,  // 12: roster.v1.Status.endpoints:type_name -> roster.v1.StatusEndpoint
+	9,  // 13: roster.v1.Status.members:type_name -> roster.v1.StatusMember
+	28, // 14: roster.v1.Status.shortages:type_name -> roster.v1.Shortage
+	0,  // 15: roster.v1.Status.profile:type_name -> roster.v1.TimingProfile
+	24, // 16: roster.v1.Status.time:type_name -> google.protobuf.Timestamp
+	10, // 17: roster.v1.GetStatusResponse.status:type_name -> roster.v1.Status
+	4,  // 18: roster.v1.ListMembersResponse.members:type_name -> roster.v1.Member
+	4,  // 19: roster.v1.JoinMemberRequest.member:type_name -> roster.v1.Member
+	3,  // 20: roster.v1.JoinMemberResponse.cluster:type_name -> roster.v1.Cluster
+	4,  // 21: roster.v1.JoinMemberResponse.members:type_name -> roster.v1.Member
+	6,  // 22: roster.v1.Status.ServicesEntry.value:type_name -> roster.v1.ServiceStatus
+	11, // 23: roster.v1.ClusterService.GetStatus:input_type -> roster.v1.GetStatusRequest
+	13, // 24: roster.v1.ClusterService.ListMembers:input_type -> roster.v1.ListMembersRequest
+	15, // 25: roster.v1.ClusterService.JoinMember:input_type -> roster.v1.JoinMemberRequest
+	17, // 26: roster.v1.ClusterService.RemoveMember:input_type -> roster.v1.RemoveMemberRequest
+	19, // 27: roster.v1.ClusterService.TransferLeadership:input_type -> roster.v1.TransferLeadershipRequest
+	21, // 28: roster.v1.ClusterService.SnapshotMember:input_type -> roster.v1.SnapshotMemberRequest
+	12, // 29: roster.v1.ClusterService.GetStatus:output_type -> roster.v1.GetStatusResponse
+	14, // 30: roster.v1.ClusterService.ListMembers:output_type -> roster.v1.ListMembersResponse
+	16, // 31: roster.v1.ClusterService.JoinMember:output_type -> roster.v1.JoinMemberResponse
+	18, // 32: roster.v1.ClusterService.RemoveMember:output_type -> roster.v1.RemoveMemberResponse
+	20, // 33: roster.v1.ClusterService.TransferLeadership:output_type -> roster.v1.TransferLeadershipResponse
+	22, // 34: roster.v1.ClusterService.SnapshotMember:output_type -> roster.v1.SnapshotMemberResponse
+	29, // [29:35] is the sub-list for method output_type
+	23, // [23:29] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_cluster_proto_init() }
@@ -1731,7 +1835,7 @@ func file_roster_v1_cluster_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_v1_cluster_proto_rawDesc), len(file_roster_v1_cluster_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,

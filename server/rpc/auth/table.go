@@ -63,6 +63,7 @@ var table = map[string][]identity.Role{
 	peerv1.PeerService_Relay_FullMethodName:      members,
 	peerv1.PeerService_Promote_FullMethodName:    members,
 	peerv1.PeerService_Membership_FullMethodName: members,
+	peerv1.PeerService_Contacts_FullMethodName:   members,
 
 	"/grpc.health.v1.Health/Check":                                   anybody,
 	"/grpc.health.v1.Health/List":                                    anybody,

@@ -691,6 +691,141 @@ func (*MembershipResponse) Descriptor() ([]byte, []int) {
 	return file_roster_peer_v1_peer_proto_rawDescGZIP(), []int{11}
 }
 
+// Who was heard.
+type ContactsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactsRequest) Reset() {
+	*x = ContactsRequest{}
+	mi := &file_roster_peer_v1_peer_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactsRequest) ProtoMessage() {}
+
+func (x *ContactsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_peer_v1_peer_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactsRequest.ProtoReflect.Descriptor instead.
+func (*ContactsRequest) Descriptor() ([]byte, []int) {
+	return file_roster_peer_v1_peer_proto_rawDescGZIP(), []int{12}
+}
+
+// Every member that the leader speaks to, itself excepted.
+type ContactsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contacts      []*Contact             `protobuf:"bytes,1,rep,name=contacts,proto3" json:"contacts,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ContactsResponse) Reset() {
+	*x = ContactsResponse{}
+	mi := &file_roster_peer_v1_peer_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ContactsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ContactsResponse) ProtoMessage() {}
+
+func (x *ContactsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_peer_v1_peer_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ContactsResponse.ProtoReflect.Descriptor instead.
+func (*ContactsResponse) Descriptor() ([]byte, []int) {
+	return file_roster_peer_v1_peer_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ContactsResponse) GetContacts() []*Contact {
+	if x != nil {
+		return x.Contacts
+	}
+	return nil
+}
+
+// Contact is how long one member has not answered the leader.
+type Contact struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Member        string                 `protobuf:"bytes,1,opt,name=member,proto3" json:"member,omitempty"`
+	Silent        *durationpb.Duration   `protobuf:"bytes,2,opt,name=silent,proto3" json:"silent,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Contact) Reset() {
+	*x = Contact{}
+	mi := &file_roster_peer_v1_peer_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Contact) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Contact) ProtoMessage() {}
+
+func (x *Contact) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_peer_v1_peer_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Contact.ProtoReflect.Descriptor instead.
+func (*Contact) Descriptor() ([]byte, []int) {
+	return file_roster_peer_v1_peer_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *Contact) GetMember() string {
+	if x != nil {
+		return x.Member
+	}
+	return ""
+}
+
+func (x *Contact) GetSilent() *durationpb.Duration {
+	if x != nil {
+		return x.Silent
+	}
+	return nil
+}
+
 var File_roster_peer_v1_peer_proto protoreflect.FileDescriptor
 
 const file_roster_peer_v1_peer_proto_rawDesc = "" +
@@ -730,14 +865,21 @@ const file_roster_peer_v1_peer_proto_rawDesc = "" +
 	"\tAddMember\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12!\n" +
 	"\fraft_address\x18\x02 \x01(\tR\vraftAddress\"\x14\n" +
-	"\x12MembershipResponse2\x96\x03\n" +
+	"\x12MembershipResponse\"\x11\n" +
+	"\x0fContactsRequest\"G\n" +
+	"\x10ContactsResponse\x123\n" +
+	"\bcontacts\x18\x01 \x03(\v2\x17.roster.peer.v1.ContactR\bcontacts\"T\n" +
+	"\aContact\x12\x16\n" +
+	"\x06member\x18\x01 \x01(\tR\x06member\x121\n" +
+	"\x06silent\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06silent2\xe5\x03\n" +
 	"\vPeerService\x12J\n" +
 	"\aPropose\x12\x1e.roster.peer.v1.ProposeRequest\x1a\x1f.roster.peer.v1.ProposeResponse\x12P\n" +
 	"\tReadIndex\x12 .roster.peer.v1.ReadIndexRequest\x1a!.roster.peer.v1.ReadIndexResponse\x12H\n" +
 	"\x05Relay\x12\x1c.roster.peer.v1.RelayRequest\x1a\x1d.roster.peer.v1.RelayResponse(\x010\x01\x12J\n" +
 	"\aPromote\x12\x1e.roster.peer.v1.PromoteRequest\x1a\x1f.roster.peer.v1.PromoteResponse\x12S\n" +
 	"\n" +
-	"Membership\x12!.roster.peer.v1.MembershipRequest\x1a\".roster.peer.v1.MembershipResponseB$Z\"roster/proto/roster/peer/v1;peerv1b\x06proto3"
+	"Membership\x12!.roster.peer.v1.MembershipRequest\x1a\".roster.peer.v1.MembershipResponse\x12M\n" +
+	"\bContacts\x12\x1f.roster.peer.v1.ContactsRequest\x1a .roster.peer.v1.ContactsResponseB$Z\"roster/proto/roster/peer/v1;peerv1b\x06proto3"
 
 var (
 	file_roster_peer_v1_peer_proto_rawDescOnce sync.Once
@@ -751,7 +893,7 @@ func file_roster_peer_v1_peer_proto_rawDescGZIP() []byte {
 	return file_roster_peer_v1_peer_proto_rawDescData
 }
 
-var file_roster_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_roster_peer_v1_peer_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
 var file_roster_peer_v1_peer_proto_goTypes = []any{
 	(*ProposeRequest)(nil),      // 0: roster.peer.v1.ProposeRequest
 	(*ProposeResponse)(nil),     // 1: roster.peer.v1.ProposeResponse
@@ -765,31 +907,38 @@ var file_roster_peer_v1_peer_proto_goTypes = []any{
 	(*MembershipRequest)(nil),   // 9: roster.peer.v1.MembershipRequest
 	(*AddMember)(nil),           // 10: roster.peer.v1.AddMember
 	(*MembershipResponse)(nil),  // 11: roster.peer.v1.MembershipResponse
-	(*v1.Envelope)(nil),         // 12: roster.store.v1.Envelope
-	(*v1.Result)(nil),           // 13: roster.store.v1.Result
-	(*durationpb.Duration)(nil), // 14: google.protobuf.Duration
+	(*ContactsRequest)(nil),     // 12: roster.peer.v1.ContactsRequest
+	(*ContactsResponse)(nil),    // 13: roster.peer.v1.ContactsResponse
+	(*Contact)(nil),             // 14: roster.peer.v1.Contact
+	(*v1.Envelope)(nil),         // 15: roster.store.v1.Envelope
+	(*v1.Result)(nil),           // 16: roster.store.v1.Result
+	(*durationpb.Duration)(nil), // 17: google.protobuf.Duration
 }
 var file_roster_peer_v1_peer_proto_depIdxs = []int32{
-	12, // 0: roster.peer.v1.ProposeRequest.envelopes:type_name -> roster.store.v1.Envelope
-	13, // 1: roster.peer.v1.ProposeResponse.results:type_name -> roster.store.v1.Result
+	15, // 0: roster.peer.v1.ProposeRequest.envelopes:type_name -> roster.store.v1.Envelope
+	16, // 1: roster.peer.v1.ProposeResponse.results:type_name -> roster.store.v1.Result
 	5,  // 2: roster.peer.v1.RelayRequest.sessions:type_name -> roster.peer.v1.RelaySession
-	14, // 3: roster.peer.v1.RelaySession.silent:type_name -> google.protobuf.Duration
+	17, // 3: roster.peer.v1.RelaySession.silent:type_name -> google.protobuf.Duration
 	10, // 4: roster.peer.v1.MembershipRequest.add:type_name -> roster.peer.v1.AddMember
-	0,  // 5: roster.peer.v1.PeerService.Propose:input_type -> roster.peer.v1.ProposeRequest
-	2,  // 6: roster.peer.v1.PeerService.ReadIndex:input_type -> roster.peer.v1.ReadIndexRequest
-	4,  // 7: roster.peer.v1.PeerService.Relay:input_type -> roster.peer.v1.RelayRequest
-	7,  // 8: roster.peer.v1.PeerService.Promote:input_type -> roster.peer.v1.PromoteRequest
-	9,  // 9: roster.peer.v1.PeerService.Membership:input_type -> roster.peer.v1.MembershipRequest
-	1,  // 10: roster.peer.v1.PeerService.Propose:output_type -> roster.peer.v1.ProposeResponse
-	3,  // 11: roster.peer.v1.PeerService.ReadIndex:output_type -> roster.peer.v1.ReadIndexResponse
-	6,  // 12: roster.peer.v1.PeerService.Relay:output_type -> roster.peer.v1.RelayResponse
-	8,  // 13: roster.peer.v1.PeerService.Promote:output_type -> roster.peer.v1.PromoteResponse
-	11, // 14: roster.peer.v1.PeerService.Membership:output_type -> roster.peer.v1.MembershipResponse
-	10, // [10:15] is the sub-list for method output_type
-	5,  // [5:10] is the sub-list for method input_type
-	5,  // [5:5] is the sub-list for extension type_name
-	5,  // [5:5] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	14, // 5: roster.peer.v1.ContactsResponse.contacts:type_name -> roster.peer.v1.Contact
+	17, // 6: roster.peer.v1.Contact.silent:type_name -> google.protobuf.Duration
+	0,  // 7: roster.peer.v1.PeerService.Propose:input_type -> roster.peer.v1.ProposeRequest
+	2,  // 8: roster.peer.v1.PeerService.ReadIndex:input_type -> roster.peer.v1.ReadIndexRequest
+	4,  // 9: roster.peer.v1.PeerService.Relay:input_type -> roster.peer.v1.RelayRequest
+	7,  // 10: roster.peer.v1.PeerService.Promote:input_type -> roster.peer.v1.PromoteRequest
+	9,  // 11: roster.peer.v1.PeerService.Membership:input_type -> roster.peer.v1.MembershipRequest
+	12, // 12: roster.peer.v1.PeerService.Contacts:input_type -> roster.peer.v1.ContactsRequest
+	1,  // 13: roster.peer.v1.PeerService.Propose:output_type -> roster.peer.v1.ProposeResponse
+	3,  // 14: roster.peer.v1.PeerService.ReadIndex:output_type -> roster.peer.v1.ReadIndexResponse
+	6,  // 15: roster.peer.v1.PeerService.Relay:output_type -> roster.peer.v1.RelayResponse
+	8,  // 16: roster.peer.v1.PeerService.Promote:output_type -> roster.peer.v1.PromoteResponse
+	11, // 17: roster.peer.v1.PeerService.Membership:output_type -> roster.peer.v1.MembershipResponse
+	13, // 18: roster.peer.v1.PeerService.Contacts:output_type -> roster.peer.v1.ContactsResponse
+	13, // [13:19] is the sub-list for method output_type
+	7,  // [7:13] is the sub-list for method input_type
+	7,  // [7:7] is the sub-list for extension type_name
+	7,  // [7:7] is the sub-list for extension extendee
+	0,  // [0:7] is the sub-list for field type_name
 }
 
 func init() { file_roster_peer_v1_peer_proto_init() }
@@ -808,7 +957,7 @@ func file_roster_peer_v1_peer_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_peer_v1_peer_proto_rawDesc), len(file_roster_peer_v1_peer_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   12,
+			NumMessages:   15,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	PeerService_Relay_FullMethodName      = "/roster.peer.v1.PeerService/Relay"
 	PeerService_Promote_FullMethodName    = "/roster.peer.v1.PeerService/Promote"
 	PeerService_Membership_FullMethodName = "/roster.peer.v1.PeerService/Membership"
+	PeerService_Contacts_FullMethodName   = "/roster.peer.v1.PeerService/Contacts"
 )
 
 // PeerServiceClient is the client API for PeerService service.
@@ -47,6 +48,8 @@ type PeerServiceClient interface {
 	Promote(ctx context.Context, in *PromoteRequest, opts ...grpc.CallOption) (*PromoteResponse, error)
 	// Membership forwards a change of membership to the leader.
 	Membership(ctx context.Context, in *MembershipRequest, opts ...grpc.CallOption) (*MembershipResponse, error)
+	// Contacts tells for how long the leader has not heard each member.
+	Contacts(ctx context.Context, in *ContactsRequest, opts ...grpc.CallOption) (*ContactsResponse, error)
 }
 
 type peerServiceClient struct {
@@ -110,6 +113,16 @@ func (c *peerServiceClient) Membership(ctx context.Context, in *MembershipReques
 	return out, nil
 }
 
+func (c *peerServiceClient) Contacts(ctx context.Context, in *ContactsRequest, opts ...grpc.CallOption) (*ContactsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ContactsResponse)
+	err := c.cc.Invoke(ctx, PeerService_Contacts_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // PeerServiceServer is the server API for PeerService service.
 // All implementations must embed UnimplementedPeerServiceServer
 // for forward compatibility.
@@ -129,6 +142,8 @@ type PeerServiceServer interface {
 	Promote(context.Context, *PromoteRequest) (*PromoteResponse, error)
 	// Membership forwards a change of membership to the leader.
 	Membership(context.Context, *MembershipRequest) (*MembershipResponse, error)
+	// Contacts tells for how long the leader has not heard each member.
+	Contacts(context.Context, *ContactsRequest) (*ContactsResponse, error)
 	mustEmbedUnimplementedPeerServiceServer()
 }
 
@@ -153,6 +168,9 @@ func (UnimplementedPeerServiceServer) Promote(context.Context, *PromoteRequest) 
 }
 func (UnimplementedPeerServiceServer) Membership(context.Context, *MembershipRequest) (*MembershipResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Membership not implemented")
+}
+func (UnimplementedPeerServiceServer) Contacts(context.Context, *ContactsRequest) (*ContactsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Contacts not implemented")
 }
 func (UnimplementedPeerServiceServer) mustEmbedUnimplementedPeerServiceServer() {}
 func (UnimplementedPeerServiceServer) testEmbeddedByValue()                     {}
@@ -254,6 +272,24 @@ func _PeerService_Membership_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _PeerService_Contacts_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ContactsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(PeerServiceServer).Contacts(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: PeerService_Contacts_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(PeerServiceServer).Contacts(ctx, req.(*ContactsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // PeerService_ServiceDesc is the grpc.ServiceDesc for PeerService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -276,6 +312,10 @@ var PeerService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Membership",
 			Handler:    _PeerService_Membership_Handler,
+		},
+		{
+			MethodName: "Contacts",
+			Handler:    _PeerService_Contacts_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{
