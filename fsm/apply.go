@@ -80,8 +80,7 @@ func (d *draft) admit(c *storev1.ApplyTopology, wanted *v1.Topology, nodes []*v1
 	}); err != nil {
 		return nil, unfit(codeFailedPrecondition, ReasonImpossible, err)
 	}
-	// Before the first node registers, everything is short, and no mistake.
-	if len(nodes) > 0 && len(target.Shortages) > 0 && !c.GetAcceptShortage() {
+	if short(target, nodes) && !c.GetAcceptShortage() {
 		return nil, refused(codeFailedPrecondition, ReasonShortage, "today's nodes cannot fill it: %s; add nodes, ask for less, or use --accept-shortage", shortageWords(target.Shortages))
 	}
 	if !c.GetAllowStop() {
@@ -95,11 +94,7 @@ func (d *draft) admit(c *storev1.ApplyTopology, wanted *v1.Topology, nodes []*v1
 func shortageWords(shortages []*v1.Shortage) string {
 	var words []string
 	for _, s := range shortages {
-		name := "pool " + s.GetPool()
-		if s.GetPool() == "" {
-			name = "service " + s.GetService()
-		}
-		words = append(words, fmt.Sprintf("%s gets %d of %d (%s)", name, s.GetGot(), s.GetWanted(), s.GetReason()))
+		words = append(words, s.GetReason())
 	}
 	return strings.Join(words, "; ")
 }
@@ -129,7 +124,7 @@ func stops(before, after *v1.Topology, target *placement.Target, nodes []*v1.Nod
 		}
 	}
 	if stopped*100 > serving*mostStops {
-		return fmt.Sprintf("stops %d of %d assignments, more than %d %%", stopped, serving, mostStops)
+		return fmt.Sprintf("stops %d of %s, more than %d %%", stopped, amount(serving, "assignment"), mostStops)
 	}
 	return ""
 }

@@ -146,7 +146,7 @@ func TestAShortageNeedsConsent(t *testing.T) {
 	top = proto.CloneOf(top)
 	top.Pools[0].Size = &v1.Pool_Count{Count: 4}
 	r := b.refuse(ReasonShortage, apply(top))
-	for _, word := range []string{"pool all", "2 of 4", "--accept-shortage"} {
+	for _, word := range []string{"pool all", "gets 2", "--accept-shortage"} {
 		if !strings.Contains(r.GetRefusal().GetMessage(), word) {
 			t.Errorf("the refusal does not say %q: %v", word, r)
 		}

@@ -145,7 +145,7 @@ func (d *draft) removeNode(c *storev1.RemoveNode) *storev1.Result {
 			return refused(codeFailedPrecondition, ReasonNodeInUse, "node %s is not down; stop its agent first, or use --force", c.GetId())
 		}
 		if n := len(before.GetAssignments()); n > 0 {
-			return refused(codeFailedPrecondition, ReasonNodeInUse, "node %s still has %d assignments; apply a topology without it first, or use --force", c.GetId(), n)
+			return refused(codeFailedPrecondition, ReasonNodeInUse, "node %s still has %s; apply a topology without it first, or use --force", c.GetId(), amount(n, "assignment"))
 		}
 	}
 	d.nodes.drop(c.GetId())

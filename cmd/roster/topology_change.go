@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,6 +19,7 @@ import (
 	"roster/cmd/internal/follow"
 	"roster/cmd/internal/screen"
 	"roster/cmd/internal/view"
+	"roster/fsm"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -82,6 +84,9 @@ func (c *topologyChange) change(ctx context.Context, link *connect.Link) (uint64
 			revision, err := c.apply(ctx, "")
 			return revision, c.outcome(err)
 		}
+		if err := c.refuseNeeds(planned.GetPlan().GetNeeds()); err != nil {
+			return 0, err
+		}
 		if err := c.confirm(ctx, c.sh, "Apply this?", noTerminal(planned.GetPlan().GetBasis())); err != nil {
 			return 0, err
 		}
@@ -96,6 +101,21 @@ func (c *topologyChange) change(ctx context.Context, link *connect.Link) (uint64
 		c.sh.say("%s\nThis is the plan now:\n", exit.Sentence(err))
 		c.requestID = ""
 	}
+}
+
+// refuseNeeds ends before the question where the answer would be a refusal.
+func (c *topologyChange) refuseNeeds(needs []string) error {
+	var flags, why []string
+	for _, need := range needs {
+		if need == fsm.NeedAllowStop && c.allowStop || need == fsm.NeedAcceptShortage && c.acceptShortage {
+			continue
+		}
+		flags, why = append(flags, view.NeedFlag(need)), append(why, view.NeedWhy(need))
+	}
+	if len(flags) == 0 {
+		return nil
+	}
+	return fmt.Errorf("nothing was changed: %s\n  if that is meant, run it again with %s", strings.Join(why, "; "), strings.Join(flags, " "))
 }
 
 // noTerminal says how to go on where nobody can be asked.

@@ -232,6 +232,17 @@ func TestAShortageCountsTheNodesThatMayNotBeMembers(t *testing.T) {
 	}
 }
 
+func TestAShortageNamesALabelThatNoNodeHas(t *testing.T) {
+	nodes := tenNodes()
+	nodes[0].Labels = map[string]string{"disk": "hdd"}
+	lost := where(where(where(count("imap", 2, "imap"), "egress", "yes"), "disk", "ssd"), "region", "a")
+	target := place(t, topologyOf(lost), nodes)
+	want := "pool imap wants 2 nodes and gets 0: 0 of 10 nodes may be its members (10 outside its where); no node at all has a label egress, which its where asks for"
+	if len(target.Shortages) != 1 || target.Shortages[0].Reason != want {
+		t.Errorf("shortages are %v", target.Shortages)
+	}
+}
+
 func TestMinSaysWhatAPoolCanDoWithout(t *testing.T) {
 	empty := all("rest", five...)
 	top := topologyOf(count("imap", 2, "imap"), empty)

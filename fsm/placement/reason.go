@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -81,6 +82,9 @@ func (p *problem) shortageReason(k, wanted, got int, rivals []int) string {
 	if len(why) > 0 {
 		fmt.Fprintf(&b, " (%s)", strings.Join(why, ", "))
 	}
+	if unknown := p.unknownLabels(k); len(unknown) > 0 {
+		fmt.Fprintf(&b, "; no node at all has a label %s, which its where asks for", enumerate(unknown, 8))
+	}
 	var names []string
 	for _, r := range rivals {
 		if r != k {
@@ -92,6 +96,18 @@ func (p *problem) shortageReason(k, wanted, got int, rivals []int) string {
 		fmt.Fprintf(&b, ", and it shares them with %s", enumerate(names, 8))
 	}
 	return b.String()
+}
+
+// unknownLabels are the labels of a pool's where that no node has any value of:
+// most likely they are misspelt, or nobody has set them yet.
+func (p *problem) unknownLabels(k int) []string {
+	var unknown []string
+	for _, key := range slices.Sorted(maps.Keys(p.pools[k].GetWhere())) {
+		if !slices.ContainsFunc(p.nodes, func(n nodeFacts) bool { _, there := label(n.Node, key); return there }) {
+			unknown = append(unknown, key)
+		}
+	}
+	return unknown
 }
 
 func amount(n int, noun string) string {

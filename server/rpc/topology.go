@@ -34,7 +34,11 @@ func (t *Topology) PlanTopology(ctx context.Context, r *v1.PlanTopologyRequest) 
 	if err != nil {
 		return nil, err
 	}
-	plan, err := planFor(state, wanted)
+	source := r.GetSource()
+	if len(source) == 0 {
+		source = sourceOf(state, r.GetRevision())
+	}
+	plan, err := planFor(state, wanted, source)
 	if err != nil {
 		return nil, err
 	}
@@ -74,8 +78,16 @@ func parse(state *fsm.State, fileName string, source []byte) (*v1.Topology, erro
 	return parsed, nil
 }
 
+// sourceOf is a kept revision as it was written; 0: the one in force.
+func sourceOf(state *fsm.State, revision uint64) []byte {
+	if revision == 0 {
+		return state.Topology().GetSource()
+	}
+	return state.Revision(revision).GetSource()
+}
+
 // planFor is the real planner on the real state, under another topology.
-func planFor(state *fsm.State, wanted *v1.Topology) (*v1.Plan, error) {
+func planFor(state *fsm.State, wanted *v1.Topology, source []byte) (*v1.Plan, error) {
 	effective := state.Effective()
 	if wanted != inForce(state) {
 		effective = topology.Effective(wanted)
@@ -93,6 +105,7 @@ func planFor(state *fsm.State, wanted *v1.Topology) (*v1.Plan, error) {
 	plan := rollout.Plan(view)
 	plan.Basis = state.Basis(wanted)
 	plan.Revision = state.Topology().GetRevision()
+	plan.Needs = fsm.Needs(state, wanted, source, effective, target)
 	return plan, nil
 }
 

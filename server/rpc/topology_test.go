@@ -3,6 +3,7 @@ package rpc
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"testing"
 
 	"google.golang.org/grpc"
@@ -86,5 +87,34 @@ func TestAHandlerThatPanicsIsAnErrorAndNotTheEndOfTheMember(t *testing.T) {
 	}
 	if err := call(func(context.Context, any) (any, error) { return nil, nil }); err != nil {
 		t.Errorf("no panic: %v", err)
+	}
+}
+
+func TestAPlanSaysWhatItsApplyNeeds(t *testing.T) {
+	log := fixture.New(t)
+	for _, id := range []string{"n-1", "n-2", "n-3"} {
+		log.Register(id, "imap", "jmap")
+	}
+	const both = "name: both\npools:\n  - {name: imap, services: [imap], count: 2}\n  - {name: jmap, services: [jmap], count: 1}\n"
+	log.Apply(both)
+	service := &Topology{Machine: log.Machine}
+	for _, c := range []struct {
+		file  string
+		needs []string
+	}{
+		{both, nil},
+		{both + "# a comment\n", nil},
+		{"name: two\npools:\n  - {name: imap, services: [imap], count: 3}\n", []string{"allow_stop"}},
+		{"name: four\npools:\n  - {name: imap, services: [imap], count: 3}\n  - {name: jmap, services: [jmap], count: 1}\n", []string{"accept_shortage"}},
+		{"name: both\npools:\n  - {name: imap, services: [imap], count: 4}\n", []string{"accept_shortage", "allow_stop"}},
+	} {
+		answer, err := service.PlanTopology(t.Context(), &v1.PlanTopologyRequest{Stale: true, Source: []byte(c.file)})
+		if err != nil || !slices.Equal(answer.GetPlan().GetNeeds(), c.needs) {
+			t.Errorf("the plan of\n%sneeds %v, not %v (%v)", c.file, answer.GetPlan().GetNeeds(), c.needs, err)
+		}
+	}
+	answer, err := service.PlanTopology(t.Context(), &v1.PlanTopologyRequest{Stale: true})
+	if err != nil || len(answer.GetPlan().GetNeeds()) != 0 {
+		t.Errorf("the topology in force needs %v (%v)", answer.GetPlan().GetNeeds(), err)
 	}
 }

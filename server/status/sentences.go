@@ -30,10 +30,18 @@ func describe(s *v1.Status, in Input, f findings) {
 		}
 	}
 	if down := lost[v1.NodeState_NODE_STATE_DOWN]; len(down) > 0 {
-		say("Down: %s. Their services count as not ready; their sets are unchanged.", list(down))
+		whose, sets := "Their", "their sets are"
+		if len(down) == 1 {
+			whose, sets = "Its", "its set is"
+		}
+		say("Down: %s. %s services count as not ready; %s unchanged.", list(down), whose, sets)
 	}
 	if suspect := lost[v1.NodeState_NODE_STATE_SUSPECT]; len(suspect) > 0 {
-		say("Suspect: %s. They were not heard lately.", list(suspect))
+		they := "They were"
+		if len(suspect) == 1 {
+			they = "It was"
+		}
+		say("Suspect: %s. %s not heard lately.", list(suspect), they)
 	}
 	for _, name := range sortedServices(s) {
 		row := s.GetServices()[name]
@@ -46,7 +54,7 @@ func describe(s *v1.Status, in Input, f findings) {
 	}
 	for i, x := range f.failing {
 		if i == mostFailing {
-			say("And %d more services are not ready.", len(f.failing)-i)
+			say("And %d more not ready.", len(f.failing)-i)
 			break
 		}
 		say("%s on %s is not ready%s.", x.service, x.node, because(x.why))

@@ -34,9 +34,16 @@ func Plan(w io.Writer, look Look, response *v1.PlanTopologyResponse) error {
 		out.WriteByte('\n')
 	}
 	for _, shortage := range plan.GetShortages() {
-		out.WriteString(look.Paint.Warn("Short: ") + Shortage(shortage) + "\n")
+		lead := "Short: "
+		if waiting(shortage) {
+			lead = "Waiting: "
+		}
+		out.WriteString(look.Paint.Warn(lead) + Shortage(shortage) + "\n")
 	}
 	out.WriteString(planSummary(look, response) + "\n")
+	for _, need := range plan.GetNeeds() {
+		out.WriteString(look.Paint.Warn("Apply needs "+NeedFlag(need)) + ": " + NeedWhy(need) + ".\n")
+	}
 	return write(w, &out)
 }
 
@@ -57,8 +64,16 @@ func action(look Look, a v1.Action) table.Styled {
 	}
 }
 
+// waiting: it is what a plan comes to a halt at, and no pool or service is
+// short.
+func waiting(s *v1.Shortage) bool { return s.GetPool() == "" && s.GetService() == "" }
+
 // Shortage is a shortage in a sentence.
 func Shortage(s *v1.Shortage) string {
+	// The placement's own sentence names the pool and the numbers already.
+	if waiting(s) || s.GetPool() != "" && strings.HasPrefix(s.GetReason(), "pool "+s.GetPool()+" wants ") {
+		return s.GetReason()
+	}
 	what := "pool " + s.GetPool()
 	if s.GetPool() == "" {
 		what = "service " + s.GetService()

@@ -421,7 +421,10 @@ type Plan struct {
 	LowestReady map[string]uint32 `protobuf:"bytes,6,rep,name=lowest_ready,json=lowestReady,proto3" json:"lowest_ready,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
 	Shortages   []*Shortage       `protobuf:"bytes,7,rep,name=shortages,proto3" json:"shortages,omitempty"`
 	// Members of every pool when the plan is done.
-	Seats         []*Seat `protobuf:"bytes,8,rep,name=seats,proto3" json:"seats,omitempty"`
+	Seats []*Seat `protobuf:"bytes,8,rep,name=seats,proto3" json:"seats,omitempty"`
+	// What an apply of it has to say for it to be admitted, in the words of its
+	// request: allow_stop, accept_shortage.
+	Needs         []string `protobuf:"bytes,9,rep,name=needs,proto3" json:"needs,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -512,6 +515,13 @@ func (x *Plan) GetSeats() []*Seat {
 	return nil
 }
 
+func (x *Plan) GetNeeds() []string {
+	if x != nil {
+		return x.Needs
+	}
+	return nil
+}
+
 var File_roster_v1_plan_proto protoreflect.FileDescriptor
 
 const file_roster_v1_plan_proto_rawDesc = "" +
@@ -537,7 +547,7 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x04Seat\x12\x12\n" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x8a\x03\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa0\x03\n" +
 	"\x04Plan\x12\x14\n" +
 	"\x05basis\x18\x01 \x01(\tR\x05basis\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
@@ -546,7 +556,8 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\agapless\x18\x05 \x01(\bR\agapless\x12C\n" +
 	"\flowest_ready\x18\x06 \x03(\v2 .roster.v1.Plan.LowestReadyEntryR\vlowestReady\x121\n" +
 	"\tshortages\x18\a \x03(\v2\x13.roster.v1.ShortageR\tshortages\x12%\n" +
-	"\x05seats\x18\b \x03(\v2\x0f.roster.v1.SeatR\x05seats\x1a>\n" +
+	"\x05seats\x18\b \x03(\v2\x0f.roster.v1.SeatR\x05seats\x12\x14\n" +
+	"\x05needs\x18\t \x03(\tR\x05needs\x1a>\n" +
 	"\x10LowestReadyEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01*|\n" +
