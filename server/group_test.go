@@ -233,6 +233,13 @@ func TestMembersJoinAndLeaveOnceAndNeverCostTheQuorum(t *testing.T) {
 	}
 }
 
+func TestTheSameMemberTwiceIsADataFolderInUse(t *testing.T) {
+	g := startGroup(t, 1, nil)
+	if m, err := New(Config{Dir: g.members[0].dir}); !errors.Is(err, raftnode.ErrInUse) {
+		t.Errorf("%v, %v", m, err)
+	}
+}
+
 func TestAMemberThatIsCutOffOrFailsToStartLeavesNothingBehind(t *testing.T) {
 	g := startGroup(t, 1, nil)
 	r := g.members[0]

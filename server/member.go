@@ -74,9 +74,8 @@ func (m *Member) open() error {
 			}
 		}
 	}
-	if m.listener, err = net.Listen("tcp", address); err != nil {
-		return fmt.Errorf("listen for agents and clients on %s: %w: is another member running, or the port taken? (--listen)", address, err)
-	}
+	// Before the port: where this very member runs already, its data folder is in
+	// use, which says more than that a port is.
 	m.raft, err = raftnode.Open(raftnode.Config{
 		Dir: m.cfg.Dir, Identity: m.identity, Machine: m.machine, Bind: m.cfg.RaftListen,
 		ServerTLS: certs.raft, ClientTLS: certs.client, VerifyPeer: m.onlyMembers,
@@ -84,6 +83,9 @@ func (m *Member) open() error {
 	})
 	if err != nil {
 		return err
+	}
+	if m.listener, err = net.Listen("tcp", address); err != nil {
+		return fmt.Errorf("listen for agents and clients on %s: %w: is another member running, or the port taken? (--listen)", address, err)
 	}
 	m.peers = rpc.NewPeers(certs.client)
 	m.gate = rpc.NewGate(m.identity.ID, m.raft, m.machine, m.peers)

@@ -2,12 +2,15 @@ package raftnode
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
+	"slices"
 
 	"github.com/hashicorp/go-hclog"
+	"github.com/hashicorp/raft"
 )
 
 // raftLog gives raft's messages to slog. Raft tells much of its daily life at
@@ -35,10 +38,29 @@ var levels = map[hclog.Level]slog.Level{
 
 func (l *raftLog) Log(level hclog.Level, msg string, args ...any) {
 	to := levels[level]
+	if daily(msg, args) {
+		to = slog.LevelDebug
+	}
 	if !l.logger.Enabled(context.Background(), to) {
 		return
 	}
 	l.logger.Log(context.Background(), to, l.name+": "+msg, plain(args)...)
+}
+
+// daily says that a warning tells of what every new member goes through: its
+// log is empty when the leader offers the newest entry first, and it does not
+// know the others' records yet, so that raft takes the address that it knows.
+func daily(msg string, args []any) bool {
+	switch msg {
+	case "unable to get address for server, using fallback address":
+		return true
+	case "failed to get previous log":
+		return slices.ContainsFunc(args, func(arg any) bool {
+			err, ok := arg.(error)
+			return ok && errors.Is(err, raft.ErrLogNotFound)
+		})
+	}
+	return false
 }
 
 // plain turns what hclog would expand itself into text: hclog.Format values,

@@ -30,3 +30,17 @@ func TestRaftsMessagesReachTheLogReadably(t *testing.T) {
 		t.Error("levels are not those of the handler")
 	}
 }
+
+func TestWhatEveryNewMemberGoesThroughIsNoWarning(t *testing.T) {
+	var out bytes.Buffer
+	logger := newRaftLog(slog.New(slog.NewTextHandler(&out, nil)))
+	logger.Warn("failed to get previous log", "previous-index", 7, "error", raft.ErrLogNotFound)
+	logger.Warn("unable to get address for server, using fallback address", "error", ErrUnknownMember)
+	if out.Len() > 0 {
+		t.Error(out.String())
+	}
+	logger.Warn("failed to get previous log", "previous-index", 7, "error", errors.New("bad sector"))
+	if !strings.Contains(out.String(), "bad sector") {
+		t.Error("a fault of the disk is not told")
+	}
+}

@@ -23,6 +23,8 @@ type witness struct {
 	accepted map[raft.ServerID]acceptance
 	// told is up to where each member has what is committed, and knows it.
 	told map[raft.ServerID]uint64
+	// contacts are when each member answered last.
+	contacts map[raft.ServerID]contact
 }
 
 type acceptance struct{ term, asked uint64 }
@@ -33,7 +35,7 @@ var (
 )
 
 func newWitness(t raft.Transport) *witness {
-	return &witness{Transport: t, accepted: map[raft.ServerID]acceptance{}, told: map[raft.ServerID]uint64{}}
+	return &witness{Transport: t, accepted: map[raft.ServerID]acceptance{}, told: map[raft.ServerID]uint64{}, contacts: map[raft.ServerID]contact{}}
 }
 
 // now is a moment: questions asked later are told from those asked before.
@@ -82,8 +84,12 @@ func (w *witness) knows(id string) uint64 {
 // AppendEntries implements raft.Transport; heartbeats are such messages too.
 func (w *witness) AppendEntries(id raft.ServerID, target raft.ServerAddress, args *raft.AppendEntriesRequest, resp *raft.AppendEntriesResponse) error {
 	term, asked := args.Term, w.now()
+	w.ask(id, term)
 	commit := min(args.LeaderCommitIndex, args.PrevLogEntry+uint64(len(args.Entries)))
 	err := w.Transport.AppendEntries(id, target, args, resp)
+	if err == nil {
+		w.hear(id)
+	}
 	if err == nil && resp.Success {
 		w.note(id, acceptance{term: term, asked: asked})
 		w.tell(id, commit)

@@ -9,9 +9,11 @@ package rebalance
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"time"
 
 	storev1 "roster/proto/roster/store/v1"
+	v1 "roster/proto/roster/v1"
 
 	"roster/fsm"
 	"roster/fsm/placement"
@@ -157,7 +159,7 @@ func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
 		return
 	}
 	for _, m := range step.Moves {
-		l.cfg.Logger.Info("move", "action", m.GetAction().String(), "service", m.GetService(), "node", m.GetNode(), "pool", m.GetPool(), "reason", m.GetReason())
+		l.cfg.Logger.Info("move", "action", actionWord(m.GetAction()), "service", m.GetService(), "node", m.GetNode(), "pool", m.GetPool(), "reason", m.GetReason())
 	}
 }
 
@@ -212,4 +214,9 @@ func sleep(ctx context.Context, d time.Duration) bool {
 	case <-t.C:
 		return true
 	}
+}
+
+// actionWord is an action for people: stop, not ACTION_STOP.
+func actionWord(a v1.Action) string {
+	return strings.ToLower(strings.TrimPrefix(a.String(), "ACTION_"))
 }
