@@ -24,9 +24,10 @@ const (
 )
 
 // Invoke makes a unary call to any member: to the one that answered last, then,
-// on UNAVAILABLE, to the others in turn, until the context ends. It returns an
-// *UnansweredError where that happened, and at once where no member can trust the caller
-// or be trusted.
+// on UNAVAILABLE, to the others in turn, until the context ends, or until nobody was
+// reached for Config.GiveUp. It returns an *UnansweredError where that happened, and
+// at once where no member can trust the caller or be trusted, or all were dialled in
+// the wrong way.
 //
 // A call that may have reached a member is made again only if that is safe: it
 // reads, or it carries a request id.
@@ -36,6 +37,8 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 	faults := faultList{write: !reads(method)}
 	// search is how long a member looked for a leader the last time.
 	var search time.Duration
+	// nobody is since when no address had a member that took the call.
+	nobody := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, lastPause) {
 		members, err := c.round()
 		if err != nil {
@@ -49,6 +52,9 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 			sent, err := c.invoke(ctx, m, method, args, reply, opts)
 			if Reason(err) == NoLeader {
 				search = time.Since(began)
+			}
+			if sent {
+				nobody = time.Now()
 			}
 			switch {
 			case ended(err) && over(ctx) != nil:
@@ -64,7 +70,7 @@ func (c *Client) Invoke(ctx context.Context, method string, args, reply any, opt
 				return &UnknownOutcomeError{Member: m.address, Err: err}
 			}
 		}
-		if faults.distrust(members) {
+		if faults.hopeless(members) || c.config.GiveUp > 0 && time.Since(nobody) >= c.config.GiveUp {
 			return faults.error(nil)
 		}
 		if err := wait(ctx, pause); err != nil {
@@ -87,6 +93,9 @@ func (c *Client) invoke(ctx context.Context, m *member, method string, args, rep
 	own := append(opts[:len(opts):len(opts)], grpc.Header(&header))
 	err = conn.Invoke(attempt, method, args, reply, own...)
 	c.hear(header)
+	if err != nil && !sent() {
+		err = Misdialled(ctx, m.address, c.config.TLS != nil, err, nil)
+	}
 	return sent(), err
 }
 

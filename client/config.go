@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"strconv"
+	"time"
 )
 
 // Config says how to reach a cluster.
@@ -21,6 +22,10 @@ type Config struct {
 	// ClusterID, if not empty, is sent with every call; members of another
 	// cluster refuse it.
 	ClusterID string
+	// GiveUp ends a unary call that reached nobody for that long, at any address:
+	// nothing was sent, and no member answered. A person wants to know soon. 0: it is
+	// tried until its context ends, as agents and members want it.
+	GiveUp time.Duration
 	// Lean keeps a connection that lives for ever small: fixed windows of 64 KiB
 	// and buffers of 4 KiB. Agents want it; whoever lists many nodes does not.
 	Lean bool

@@ -167,12 +167,12 @@ func (f *faultList) error(cause error) error {
 	return &UnansweredError{Faults: f.list, Cause: cause, Unknown: f.maybe}
 }
 
-// distrust says whether every member failed for want of trust, which trying
-// again does not mend.
-func (f *faultList) distrust(members []*member) bool {
+// hopeless says whether every member failed for want of trust or was dialled in
+// the wrong way, which trying again does not mend.
+func (f *faultList) hopeless(members []*member) bool {
 	for _, m := range members {
 		if !slices.ContainsFunc(f.list, func(one Fault) bool {
-			return one.Address == m.address && distrustful(one.Err)
+			return one.Address == m.address && (distrustful(one.Err) || misdialled(one.Err))
 		}) {
 			return false
 		}

@@ -61,6 +61,13 @@ func Sentence(err error) string {
 	if err == nil {
 		return ""
 	}
+	var unanswered *UnansweredError
+	var unknown *UnknownOutcomeError
+	var dial *DialError
+	if errors.As(err, &unanswered) || errors.As(err, &unknown) || errors.As(err, &dial) {
+		// These are sentences already, and so is what is put before them.
+		return err.Error()
+	}
 	s, ok := status.FromError(err)
 	if !ok || s.Code() == codes.OK {
 		return err.Error()
@@ -83,7 +90,7 @@ func Sentence(err error) string {
 	text = strings.TrimPrefix(text, "authentication handshake failed: ")
 	for alert, meaning := range alerts {
 		if strings.Contains(text, alert) {
-			return meaning + " (" + text[strings.Index(text, "remote error:"):] + ")"
+			return meaning + " (" + alert + ")"
 		}
 	}
 	return text
@@ -108,6 +115,9 @@ func distrustful(err error) bool {
 			return true
 		}
 	}
+	if errors.Is(err, ErrAsksForCertificate) || errors.Is(err, ErrWithoutCertificates) {
+		return true
+	}
 	for _, sentinel := range []error{
 		identity.ErrExpired, identity.ErrInvalid, identity.ErrUntrusted,
 		identity.ErrWrongCluster, identity.ErrWrongRole, identity.ErrNoCertificate,
@@ -116,7 +126,7 @@ func distrustful(err error) bool {
 			return true
 		}
 	}
-	return strings.Contains(text, "first record does not look like a TLS handshake")
+	return false
 }
 
 // ending says how a context ended.

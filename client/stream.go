@@ -32,7 +32,7 @@ func (c *Client) open(ctx context.Context, m *member, desc *grpc.StreamDesc, met
 	s.ClientStream, err = conn.NewStream(ctx, desc, method, own...)
 	if err != nil {
 		s.end.Do(m.release)
-		return nil, err
+		return nil, Misdialled(ctx, m.address, c.config.TLS != nil, err, nil)
 	}
 	return s, nil
 }

@@ -115,7 +115,7 @@ func TestWhereNobodyTrustsTheCallEndsAtOnceAndSaysWhy(t *testing.T) {
 		"role not accepted":            {secure(t, files(t, a, a, identity.Member, "m1", now), identity.Member), clientTLS(t, files(t, a, a, identity.Agent, "n1", now)), "its role is not accepted there"},
 		"no certificate":               {member(), &tls.Config{InsecureSkipVerify: true}, "the member asks for a certificate"},                            //nolint:gosec // the member has to notice
 		"TLS 1.2":                      {member(), &tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS12}, "the member speaks TLS 1.3 only"}, //nolint:gosec // as above
-		"a member without TLS":         {start(t), clientTLS(t, files(t, a, a, identity.User, "x", now)), "does not look like a TLS handshake"},
+		"a member without TLS":         {start(t), clientTLS(t, files(t, a, a, identity.User, "x", now)), "the member runs without certificates: leave out --ca, --cert and --key"},
 	} {
 		c := newClient(t, client.Config{Members: []string{tt.server.address}, TLS: tt.tls})
 		ctx := within(t, time.Hour)

@@ -126,6 +126,10 @@ func passing(err error) bool {
 	if errors.Is(err, io.EOF) {
 		return true
 	}
+	var unanswered *UnansweredError
+	if errors.As(err, &unanswered) && unanswered.all(misdialled) {
+		return false
+	}
 	switch status.Code(err) {
 	case codes.Unavailable, codes.Canceled, codes.DeadlineExceeded, codes.Aborted, codes.ResourceExhausted:
 		return true

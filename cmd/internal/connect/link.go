@@ -2,6 +2,7 @@ package connect
 
 import (
 	"fmt"
+	"time"
 
 	"roster/client"
 	"roster/client/identity"
@@ -15,12 +16,18 @@ type Link struct {
 // Close ends the connection; whatever it says of that changes nothing any more.
 func (l *Link) Close() { _ = l.Client.Close() }
 
+// giveUp ends a call that reaches nobody, unless --timeout says how long to try.
+const giveUp = 2 * time.Second
+
 // Open makes the connection; nothing is dialled before the first call.
 func (f *Flags) Open() (*Link, error) {
 	if err := f.Validate(); err != nil {
 		return nil, err
 	}
 	config := client.Config{Members: f.Members, ClusterID: f.ClusterID}
+	if f.Timeout == 0 {
+		config.GiveUp = giveUp
+	}
 	if len(config.Members) == 0 {
 		config.Members = []string{DefaultMember}
 	}
