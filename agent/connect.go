@@ -9,6 +9,8 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+
+	"roster/client"
 )
 
 const (
@@ -103,7 +105,8 @@ func refused(err error) bool {
 		}
 		return false
 	}
-	if errors.Is(err, errOtherCluster) {
+	var dial *client.DialError
+	if errors.Is(err, errOtherCluster) || errors.As(err, &dial) {
 		return true
 	}
 	switch status.Code(err) {

@@ -52,12 +52,13 @@ func (a *Agent) open(ctx context.Context, address string) (_ *session, err error
 	if err != nil {
 		return nil, fmt.Errorf("dial member %s: %w", address, err)
 	}
+	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	s := &session{a: a, address: address, conn: conn, cancel: cancel, acked: make(chan *v1.HeartbeatAck, 1)}
 	defer func() {
 		if err != nil {
 			s.close()
-			err = fmt.Errorf("member %s: %w", address, err)
+			err = &memberError{"member " + address, a.misdialled(outer, address, err)}
 		}
 	}()
 	var late atomic.Bool
@@ -157,7 +158,7 @@ func (s *session) run(ctx context.Context) (*session, error) {
 		return err
 	})
 	if err := group.Wait(); next == nil {
-		return nil, fmt.Errorf("session with member %s: %w", s.address, err)
+		return nil, &memberError{"session with member " + s.address, err}
 	}
 	return next, nil
 }

@@ -61,14 +61,18 @@ func listenTLS(t *testing.T, files identity.Files) (*member, string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return memberOn(t, l, grpc.Creds(credentials.NewTLS(config))), l.Addr().String()
+}
+
+func memberOn(t *testing.T, l net.Listener, options ...grpc.ServerOption) *member {
 	m := &member{
-		server: grpc.NewServer(grpc.Creds(credentials.NewTLS(config))), stopped: make(chan struct{}),
+		server: grpc.NewServer(options...), stopped: make(chan struct{}),
 		cluster: clusterA, epoch: 1, heartbeat: 50 * time.Millisecond, changed: make(chan struct{}),
 	}
 	v1.RegisterAgentServiceServer(m.server, m)
 	go func() { defer close(m.stopped); _ = m.server.Serve(l) }()
 	t.Cleanup(m.stop)
-	return m, l.Addr().String()
+	return m
 }
 
 // wait polls in real time.

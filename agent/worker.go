@@ -22,6 +22,8 @@ const (
 	// quickProbe and slowProbe bound the pause between probes while a service starts.
 	quickProbe = 50 * time.Millisecond
 	slowProbe  = time.Second
+	// shortestPause keeps a worker from spinning, whatever a step says.
+	shortestPause = 10 * time.Millisecond
 	// sessionsEvery is how often the sessions of a drain are counted for the report.
 	sessionsEvery = 2 * time.Second
 )
@@ -75,7 +77,7 @@ func (w *worker) run(ctx context.Context) {
 		if ended == nil {
 			ended = w.ended()
 		}
-		timer := time.NewTimer(pause)
+		timer := time.NewTimer(max(pause, shortestPause))
 		select {
 		case <-ctx.Done():
 		case <-changed:
