@@ -105,10 +105,16 @@ func (w *witness) AppendEntriesPipeline(raft.ServerID, raft.ServerAddress) (raft
 
 // RequestPreVote implements raft.WithPreVote.
 func (w *witness) RequestPreVote(id raft.ServerID, target raft.ServerAddress, args *raft.RequestPreVoteRequest, resp *raft.RequestPreVoteResponse) error {
-	if t, ok := w.Transport.(raft.WithPreVote); ok {
-		return t.RequestPreVote(id, target, args, resp)
+	t, ok := w.Transport.(raft.WithPreVote)
+	if !ok {
+		return errors.New("the transport knows no pre-vote")
 	}
-	return errors.New("the transport knows no pre-vote")
+	w.ask(id, args.Term)
+	err := t.RequestPreVote(id, target, args, resp)
+	if err == nil {
+		w.hear(id)
+	}
+	return err
 }
 
 // Close implements raft.WithClose.

@@ -24,6 +24,8 @@ type Cluster struct {
 	Raft    *raftnode.Node
 	Peers   *Peers
 	Self    string
+	// Name is this member's own.
+	Name string
 
 	status status.Cache
 }
@@ -44,12 +46,22 @@ func (c *Cluster) GetStatus(ctx context.Context, r *v1.GetStatusRequest) (*v1.Ge
 			return nil, err
 		}
 	}
+	var contacts map[string]status.Contact
 	if ok {
 		leader, _ = c.Raft.Leader()
+	}
+	switch {
+	case r.GetStale(): // asks nobody
+		contacts = c.ownContacts()
+	case ok:
+		contacts = c.contacts(ctx, leader)
+	default:
+		contacts = c.reached(ctx)
 	}
 	return &v1.GetStatusResponse{Status: c.status.Compute(status.Input{
 		State: c.Machine.State(), Now: time.Now(), Leader: leader, AnsweredBy: c.Self,
 		Stale: stale, Term: c.Raft.Term(), Voters: c.voters(),
+		Contacts: contacts, Unrecorded: c.unrecorded(),
 	})}, nil
 }
 
@@ -69,11 +81,16 @@ func (c *Cluster) ListMembers(ctx context.Context, r *v1.ListMembersRequest) (*v
 	}
 	leader, _ := c.Raft.Leader()
 	voters := c.voters()
+	contacts := c.ownContacts()
+	if !r.GetStale() {
+		contacts = c.contacts(ctx, leader)
+	}
 	answer := &v1.ListMembersResponse{Index: state.Index()}
 	for _, m := range state.Members() {
 		shown := proto.CloneOf(m)
 		shown.Leader = m.GetId() == leader
 		shown.Voter = voters[m.GetId()]
+		shown.State, shown.Silent = status.Shown(contacts, m.GetId())
 		answer.Members = append(answer.Members, shown)
 	}
 	return answer, nil

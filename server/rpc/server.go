@@ -67,6 +67,7 @@ func NewServer(cfg ServerConfig) *grpc.Server {
 // Services is what a member serves.
 type Services struct {
 	Self    string
+	Name    string
 	Gate    *Gate
 	Machine *fsm.Machine
 	Raft    *raftnode.Node
@@ -81,7 +82,7 @@ func Register(s *grpc.Server, with Services) {
 	v1.RegisterNodeServiceServer(s, &Nodes{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterAssignmentServiceServer(s, &Assignments{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterEndpointServiceServer(s, &Endpoints{Gate: with.Gate, Machine: with.Machine})
-	v1.RegisterClusterServiceServer(s, &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self})
+	v1.RegisterClusterServiceServer(s, &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self, Name: with.Name})
 	v1.RegisterEventServiceServer(s, &Events{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterAgentServiceServer(s, with.Hub)
 	peerv1.RegisterPeerServiceServer(s, with.Peer)

@@ -14,13 +14,7 @@ import (
 func describe(s *v1.Status, in Input, f findings) {
 	say := func(format string, a ...any) { s.Sentences = append(s.Sentences, fmt.Sprintf(format, a...)) }
 
-	switch {
-	case in.Leader == "":
-		say("The members have no leader: nothing can be changed; the nodes serve on.")
-		say("What you see is what member %s knew last. Start the missing members: more than half must run.", nameOf(s, in.AnsweredBy))
-	case in.Stale:
-		say("What you see is what member %s knows; it may be old.", nameOf(s, in.AnsweredBy))
-	}
+	s.Sentences = append(s.Sentences, describeMembers(s, in)...)
 	lost := map[v1.NodeState][]string{}
 	var cordoned []string
 	for _, row := range s.GetNodes() {
@@ -69,10 +63,19 @@ func describe(s *v1.Status, in Input, f findings) {
 		say("%s", w)
 	}
 	if len(cordoned) > 0 {
-		say("Cordoned: %s. They get nothing new: `roster node uncordon` ends that.", list(cordoned))
+		get := "They get"
+		if len(cordoned) == 1 {
+			get = "It gets"
+		}
+		say("Cordoned: %s. %s nothing new: `roster node uncordon` ends that.", list(cordoned), get)
 	}
 	if down := lost[v1.NodeState_NODE_STATE_DOWN]; len(down) > 0 {
-		say("Bring the hosts that are down back, or forget one that is gone for good: `roster node remove --force %s`.", down[0])
+		if len(down) == 1 {
+			say("Start the agent on %s: its services may still be serving there. If the host is down, bring it back.", down[0])
+		} else {
+			say("Start the agents on %s: their services may still be serving there. If a host is down, bring it back.", list(down))
+		}
+		say("Only for a node that is gone for good: `roster node remove --force %s` gives up its services.", down[0])
 	}
 	if s.GetTopology() == nil {
 		say("No topology was applied yet: `roster topology apply -f FILE`.")

@@ -31,6 +31,11 @@ type Input struct {
 	Stale      bool
 	Term       uint64
 	Voters     map[string]bool
+	// Contacts are the members of which it is known whether they answer.
+	Contacts map[string]Contact
+	// Unrecorded are members that the state does not know yet: ids, and names
+	// where those are known.
+	Unrecorded []*v1.Member
 }
 
 // Cache keeps the placement of the state that it saw last, which is the dear
@@ -127,17 +132,6 @@ func endpointRows(nodes []*v1.Node) []*v1.StatusEndpoint {
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b *v1.StatusEndpoint) int { return strings.Compare(a.GetService(), b.GetService()) })
-	return rows
-}
-
-func memberRows(in Input) []*v1.StatusMember {
-	var rows []*v1.StatusMember
-	for _, m := range in.State.Members() {
-		rows = append(rows, &v1.StatusMember{
-			Id: m.GetId(), Name: m.GetName(), Address: m.GetAddress(),
-			Leader: m.GetId() == in.Leader, Voter: in.Voters[m.GetId()],
-		})
-	}
 	return rows
 }
 
