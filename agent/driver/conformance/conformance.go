@@ -285,6 +285,17 @@ func endIsTold(t *trial) {
 	case <-time.After(patience):
 		t.Fatal("its end was not told")
 	}
+	// An end that lies behind is no news: whoever waits for it again would spin.
+	if w.Ended(t.IMAP.GetName()) != nil {
+		t.Fatal("what has ended has an end to wait for")
+	}
+	if w.Ended("gopher") != nil {
+		t.Fatal("what was not configured has an end to wait for")
+	}
+	t.start(t.IMAP)
+	if again := w.Ended(t.IMAP.GetName()); again == nil || again == ended {
+		t.Fatal("what was started anew has no end of its own to wait for")
+	}
 }
 
 func closedRefuses(t *trial) {

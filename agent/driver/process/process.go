@@ -172,7 +172,7 @@ func (d *Driver) Observe(ctx context.Context, name string) (driver.Observation, 
 	return s.observe(ctx)
 }
 
-// Ended is closed when the process has ended.
+// Ended is closed when the process has ended; nil where none runs.
 func (d *Driver) Ended(name string) <-chan struct{} {
 	s, err := d.find(name)
 	if err != nil {
@@ -180,7 +180,12 @@ func (d *Driver) Ended(name string) <-chan struct{} {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.ended
+	select {
+	case <-s.ended:
+		return nil
+	default:
+		return s.ended
+	}
 }
 
 // Close lets go of every process; they run on.

@@ -193,6 +193,28 @@ func TestAProcessThatEndsIsToldWithItsStatusAndLastWords(t *testing.T) {
 	}
 }
 
+func TestADaemonThatPrintedNothingIsSaidToHave(t *testing.T) {
+	imap := service(t, "imap", "imap", "exit at once")
+	dir := t.TempDir()
+	d := open(t, dir, imap)
+	must(t, d.Ensure(t.Context(), "imap"))
+	eventually(t, "it is gone", func() bool { return strings.Contains(observe(t, d, "imap").Detail, "on fire") })
+	wipe(t, d, imap)
+	// The log has the words of the one before; they are not this one's.
+	imap.Command.Argv, imap.Command.Env = []string{"/bin/sh", "-c", "exit 3"}, nil
+	d = open(t, dir, imap)
+	defer wipe(t, d, imap)
+	must(t, d.Ensure(t.Context(), "imap"))
+	want := "it exited with status 3; it printed nothing to " + filepath.Join(dir, "imap", "output.log") + "; look in the daemon's own log"
+	eventually(t, "it is gone", func() bool {
+		o := observe(t, d, "imap")
+		return !o.Running && strings.Contains(o.Detail, want)
+	})
+	if d.Ended("imap") != nil {
+		t.Fatal("what crashed has an end to wait for")
+	}
+}
+
 func TestACrashedProcessIsStartedAnew(t *testing.T) {
 	imap := service(t, "imap", "imap", "")
 	d := open(t, t.TempDir(), imap)

@@ -22,6 +22,8 @@ type record struct {
 	Boot string `json:"boot_id"`
 	// Argv is the command that it was started with.
 	Argv []string `json:"argv"`
+	// LogAt is how long the log was at the start: what is behind it is this process's.
+	LogAt int64 `json:"log_at,omitzero"`
 	// Began is for people.
 	Began time.Time `json:"began"`
 	// DrainingSince is set before a drain is begun, so that it is taken back even

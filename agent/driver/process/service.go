@@ -38,7 +38,8 @@ type service struct {
 	mu sync.Mutex
 	// record of the process that runs, or ran last; never changed, only replaced.
 	record *record
-	// ended is closed when the process of record has; nil: it never ran here.
+	// ended is closed when the process of record has; nil: it never ran here, or was
+	// stopped.
 	ended chan struct{}
 	// why says how it ended.
 	why string
@@ -79,27 +80,38 @@ func (s *service) watch(r *record) {
 		}
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		s.why = fmt.Sprintf("process %d is gone: %s; its log is %s%s", r.PID, how, s.logPath(), s.lastWords())
+		if s.ended == ended { // not stopped meanwhile, nor started anew
+			s.why = fmt.Sprintf("process %d is gone: %s; %s", r.PID, how, s.lastWords(r))
+		}
 		close(ended)
 	})
 }
 
-// lastWords is the last line of the log.
-func (s *service) lastWords() string {
+// lastWords says where the log of a process is and what its last line says.
+func (s *service) lastWords(r *record) string {
+	where := "its log is " + s.logPath()
 	f, err := os.Open(s.logPath())
 	if err != nil {
-		return ""
+		return where
 	}
 	defer func() { _ = f.Close() }()
 	const tail = 1 << 10
-	if info, err := f.Stat(); err == nil && info.Size() > tail {
-		_, _ = f.Seek(-tail, io.SeekEnd)
+	info, err := f.Stat()
+	if err != nil {
+		return where
 	}
-	text, _ := io.ReadAll(io.LimitReader(f, tail))
+	from := max(r.LogAt, info.Size()-tail)
+	if r.LogAt > info.Size() {
+		from = max(0, info.Size()-tail) // somebody cut it
+	}
+	text, err := io.ReadAll(io.NewSectionReader(f, from, tail))
+	if err != nil {
+		return where
+	}
 	if line := lastLine(text); line != "" {
-		return ", whose last line is: " + line
+		return where + ", whose last line is: " + line
 	}
-	return ""
+	return "it printed nothing to " + s.logPath() + "; look in the daemon's own log (for Postfix: maillog_file / syslog)"
 }
 
 // note replaces the record, on disk first.

@@ -50,6 +50,10 @@ func (s *service) start(ctx context.Context) (*record, error) {
 		return nil, err
 	}
 	defer func() { _ = out.Close() }()
+	info, err := out.Stat()
+	if err != nil {
+		return nil, err
+	}
 	none, err := os.Open(os.DevNull)
 	if err != nil {
 		return nil, err
@@ -87,7 +91,7 @@ func (s *service) start(ctx context.Context) (*record, error) {
 	if err != nil {
 		return abandon(fmt.Errorf("start time of the new process: %w", err))
 	}
-	r := &record{PID: pid, Start: seen.start, Boot: bootID(), Argv: s.Command.Argv, Began: time.Now().UTC()}
+	r := &record{PID: pid, Start: seen.start, Boot: bootID(), Argv: s.Command.Argv, LogAt: info.Size(), Began: time.Now().UTC()}
 	if err := r.write(s.dir); err != nil {
 		return abandon(err)
 	}

@@ -27,7 +27,7 @@ func (s *service) stop(ctx context.Context) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.record, s.why = nil, ""
+	s.record, s.ended, s.why = nil, nil, ""
 	return nil
 }
 
@@ -80,7 +80,7 @@ func (s *service) gone(ctx context.Context, r *record) error {
 	if err := awaitEnd(ctx, r); err != nil {
 		return err
 	}
-	for {
+	for pause := 20 * time.Millisecond; ; pause = min(2*pause, pollEvery) {
 		left := 0
 		for _, p := range sessionOf(r.PID) {
 			if p.start >= r.Start {
@@ -93,7 +93,7 @@ func (s *service) gone(ctx context.Context, r *record) error {
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-time.After(20 * time.Millisecond):
+		case <-time.After(pause):
 		}
 	}
 }
