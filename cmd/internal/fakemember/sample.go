@@ -33,9 +33,9 @@ func Sample() *v1.Status {
 		AnsweredBy: "m1",
 		Time:       at(5),
 		Members: []*v1.StatusMember{
-			{Id: "id-1", Name: "m1", Address: "127.0.0.1:7101", Voter: true, Leader: true},
-			{Id: "id-2", Name: "m2", Address: "127.0.0.1:7102", Voter: true},
-			{Id: "id-3", Name: "m3", Address: "127.0.0.1:7103", Voter: true},
+			{Id: "id-1", Name: "m1", Address: "127.0.0.1:7101", Voter: true, State: v1.MemberState_MEMBER_STATE_UP, Leader: true},
+			{Id: "id-2", Name: "m2", Address: "127.0.0.1:7102", Voter: true, State: v1.MemberState_MEMBER_STATE_UP},
+			{Id: "id-3", Name: "m3", Address: "127.0.0.1:7103", Voter: true, State: v1.MemberState_MEMBER_STATE_UP},
 		},
 	}
 	for i := range 10 {

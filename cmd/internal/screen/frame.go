@@ -106,6 +106,8 @@ func head(frame Frame, look view.Look) []string {
 			name = member.GetId()
 		}
 		switch {
+		case member.GetState() == v1.MemberState_MEMBER_STATE_SILENT:
+			members = append(members, p.Warn("○ "+name+" "+word.Silent(member.GetSilent())))
 		case member.GetLeader():
 			members = append(members, p.Note("★ "+name+" "+member.GetAddress()))
 		case member.GetVoter():

@@ -55,7 +55,7 @@ func Members(w io.Writer, look Look, members []*v1.Member) error {
 	slices.SortStableFunc(members, func(a, b *v1.Member) int { return strings.Compare(a.GetName(), b.GetName()) })
 	for _, member := range members {
 		t.Row(word.Or(member.GetName()), member.GetId(), member.GetAddress(), member.GetRaftAddress(),
-			memberRole(look, member.GetLeader(), member.GetVoter()), word.Or(member.GetVersion()))
+			memberRole(look, member), word.Or(member.GetVersion()))
 	}
 	return orNone(w, t, "No member is known.")
 }

@@ -159,18 +159,7 @@ func statusMembers(look Look, s *v1.Status) *table.Table {
 	members := slices.Clone(s.GetMembers())
 	slices.SortStableFunc(members, func(a, b *v1.StatusMember) int { return strings.Compare(a.GetName(), b.GetName()) })
 	for _, member := range members {
-		t.Row(word.Or(member.GetName()), member.GetId(), member.GetAddress(), memberRole(look, member.GetLeader(), member.GetVoter()))
+		t.Row(word.Or(member.GetName()), member.GetId(), member.GetAddress(), memberRole(look, member))
 	}
 	return t
-}
-
-func memberRole(look Look, leader, voter bool) table.Styled {
-	switch {
-	case leader:
-		return table.Paint(look.Paint.Note, "leader")
-	case voter:
-		return table.Paint(nil, "follower")
-	default:
-		return table.Paint(look.Paint.Warn, "joining, no vote yet")
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "roster/proto/roster/v1"
@@ -72,6 +73,14 @@ func Time(t *timestamppb.Timestamp) string {
 		return None
 	}
 	return t.AsTime().Local().Format(time.DateTime)
+}
+
+// Silent is for how long somebody was not heard: `silent 12s`.
+func Silent(d *durationpb.Duration) string {
+	if d == nil {
+		return "silent"
+	}
+	return "silent " + d.AsDuration().String()
 }
 
 // Clock is a moment of today.
