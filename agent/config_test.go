@@ -17,7 +17,11 @@ import (
 )
 
 func TestTheReferenceFileIsRead(t *testing.T) {
-	cfg, err := LoadConfig("testdata/config/reference.yaml")
+	src, err := os.ReadFile("testdata/config/reference.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := parseConfig("testdata/config/reference.yaml", src, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,8 +75,15 @@ func TestEveryFaultIsToldWithItsPlaceAndItsMend(t *testing.T) {
 		line, column   int
 		message, mend  string
 	}{
-		{"misspelt key", "members:", "mebmers:", 3, 1, `unknown field "mebmers"`, "spelling"},
-		{"misspelt key of a service", "driver: process", "driven: process", 6, 5, `unknown field "driven"`, "spelling"},
+		{"misspelt key", "members:", "mebmers:", 3, 1, `unknown field "mebmers"`, "did you mean members?"},
+		{"misspelt key of a service", "driver: process", "driven: process", 6, 5, `unknown field "driven"`, "did you mean driver?"},
+		{"a key of nothing", "dir: data", "dir: data\ncolour: blue", 3, 1, `unknown field "colour"`, "correct its spelling"},
+		{"misspelt key in braces", "port: 143", "prot: 143", 7, 35, `unknown field "prot"`, "did you mean port?"},
+		{"misspelt driver", "driver: process", "driver: proces", 6, 13, "no driver", "did you mean process?"},
+		{"misspelt way to speak TLS", "port: 143", "port: 143, tls: startls", 7, 51, "no way to speak TLS", "did you mean starttls?"},
+		{"no list", "[127.0.0.1:7101]", "127.0.0.1:7101", 3, 10, "a list is expected", "[A, B]"},
+		{"no mapping where one is due", "{argv: [/usr/sbin/dovecot, -F]}", "dovecot", 8, 14, "keys with values", "KEY: VALUE"},
+		{"a list for a value", "dir: data", "dir: [data]", 2, 6, "single value", "right kind"},
 		{"a key twice", "dir: data", "node: mail-2", 2, 1, "already defined", "one of the two"},
 		{"no number", "port: 143", "port: imap", 7, 41, "cannot unmarshal", "right kind"},
 		{"no time", "dir: data", "dir: data\nprobe_interval: soon", 3, 17, "no time", "10s"},
@@ -121,10 +132,7 @@ func TestEveryFaultIsToldWithItsPlaceAndItsMend(t *testing.T) {
 				t.Fatalf("the case changes nothing: %q", c.from)
 			}
 			path := filepath.Join(t.TempDir(), "agent.yaml")
-			if err := os.WriteFile(path, []byte(strings.Replace(good, c.from, c.to, 1)), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			_, err := LoadConfig(path)
+			_, err := parseConfig(path, []byte(strings.Replace(good, c.from, c.to, 1)), nil)
 			var fs Faults
 			if !errors.As(err, &fs) {
 				t.Fatalf("load: %v", err)
@@ -147,15 +155,98 @@ func TestEveryFaultIsToldWithItsPlaceAndItsMend(t *testing.T) {
 }
 
 func TestAllFaultsAreToldAtOnce(t *testing.T) {
-	_, err := parseConfig("agent.yaml", []byte("members: [10.0.0.1]\nservices:\n  - {name: smtp, data: mine}\n"))
+	_, err := parseConfig("agent.yaml", []byte("members: [10.0.0.1]\nservices:\n  - {name: smtp, data: mine}\n"), nil)
 	var fs Faults
 	if !errors.As(err, &fs) || len(fs) < 6 {
 		t.Fatalf("load: %v", err)
 	}
 }
 
+// What a person has to mend is told in one go, and what only follows from it is not.
+func TestFaultsOfFormAreAllToldAtOnceWithoutWhatFollowsFromThem(t *testing.T) {
+	_, err := parseConfig("agent.yaml", []byte(`node: mail-1
+dirr: data
+mebmers: [127.0.0.1:7101]
+regoin: eu
+capacity: much
+services:
+  - name: imap
+    drivr: process
+    endpoints: [{host: 127.0.0.1, prt: 143}]
+    proces: {argv: [dovecot]}
+  - name: SMTP
+    driver: builtn
+    endpoints: [{host: 0.0.0.0, port: 25}]
+`), nil)
+	var fs Faults
+	if !errors.As(err, &fs) {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range fs {
+		mend, _, _ := strings.Cut(f.Mend, "?")
+		got = append(got, fmt.Sprintf("%d:%d %s", f.Line, f.Column, mend))
+	}
+	want := []string{
+		"2:1 did you mean dir", "3:1 did you mean members", "4:1 did you mean region", "5:11 write a value of the right kind",
+		"8:5 did you mean driver", "9:35 did you mean port", "10:5 did you mean process",
+		"11:11 use 1 to 63 lower-case letters, digits and '-', as imap or smtp-inbound", "12:13 did you mean builtin",
+		"13:24 give the address that clients dial, not the one that the daemon binds",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
+func TestAProgramThatIsNotThereIsToldWithItsPlace(t *testing.T) {
+	dir := t.TempDir()
+	notes := filepath.Join(dir, "notes.txt")
+	if err := os.WriteFile(notes, []byte("no program"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "agent.yaml")
+	load := func(process string) Faults {
+		t.Helper()
+		src := strings.Replace(good, "    process: {argv: [/usr/sbin/dovecot, -F]}\n", process, 1)
+		if err := os.WriteFile(path, []byte(src), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := LoadConfig(path)
+		var fs Faults
+		if err != nil && !errors.As(err, &fs) {
+			t.Fatal(err)
+		}
+		return fs
+	}
+	if fs := load("    process:\n      argv: [/bin/sh, -c, x]\n      prepare: [[sh, x]]\n      stop: [sh]\n"); fs != nil {
+		t.Fatal(fs)
+	}
+	fs := load("    process:\n" +
+		"      argv: [/no/such/daemon, -F]\n" +
+		"      prepare:\n        - [sh, -c, x]\n        - [" + notes + "]\n" +
+		"      drain: [no-such-program-anywhere]\n" +
+		"      undrain: [./undrain.sh]\n" +
+		"      active: [" + dir + "]\n" +
+		"      stop: [/no/stop]\n")
+	want := []string{
+		"9:14 /no/such/daemon cannot be run: there is no such file",
+		"12:12 " + notes + " cannot be run: it is not an executable file",
+		"13:15 no-such-program-anywhere cannot be run: it is not in PATH",
+		"14:17 ./undrain.sh is a relative path, and commands run in a folder of the agent's",
+		"15:16 " + dir + " cannot be run: is a directory",
+		"16:14 /no/stop cannot be run: there is no such file",
+	}
+	var got []string
+	for _, f := range fs {
+		got = append(got, fmt.Sprintf("%d:%d %s", f.Line, f.Column, f.Message))
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatal(diff)
+	}
+}
+
 func TestALargeFileIsRefused(t *testing.T) {
-	_, err := parseConfig("agent.yaml", []byte(good+"#"+strings.Repeat("x", largestConfig)))
+	_, err := parseConfig("agent.yaml", []byte(good+"#"+strings.Repeat("x", largestConfig)), nil)
 	if err == nil || !strings.Contains(err.Error(), "1 MiB") {
 		t.Fatal("it was read")
 	}
@@ -163,7 +254,7 @@ func TestALargeFileIsRefused(t *testing.T) {
 
 func TestAFileThatNestsWithoutEndIsRefused(t *testing.T) {
 	for _, part := range []string{"[", "- ", "{a: ", "? "} {
-		_, err := parseConfig("agent.yaml", []byte(strings.Repeat(part, largestConfig/len(part))))
+		_, err := parseConfig("agent.yaml", []byte(strings.Repeat(part, largestConfig/len(part))), nil)
 		if err == nil || !strings.Contains(err.Error(), "deeper") || len(err.Error()) > 1000 {
 			t.Errorf("%q over and over: %.200v", part, err)
 		}
@@ -189,7 +280,7 @@ func FuzzConfig(f *testing.F) {
 	f.Add([]byte(strings.Repeat("- ", 1000)))
 	f.Add([]byte("services: [{endpoints: [{port: -1}]}]\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		cfg, err := parseConfig("agent.yaml", src)
+		cfg, err := parseConfig("agent.yaml", src, nil)
 		if err == nil && cfg.Validate() != nil {
 			t.Fatal("read without an error, and not valid")
 		}

@@ -2,15 +2,18 @@ package agent
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"reflect"
+	"slices"
 	"strings"
 	"time"
 
-	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
@@ -85,22 +88,24 @@ func LoadConfig(path string) (Config, error) {
 	if err != nil {
 		return Config{}, fmt.Errorf("read agent config: %w", err)
 	}
-	return parseConfig(path, src)
+	return parseConfig(path, src, exec.LookPath)
 }
 
-func parseConfig(path string, src []byte) (_ Config, err error) {
+// parseConfig reads a config; look finds programs as exec.LookPath does, nil: none is
+// looked for.
+func parseConfig(path string, src []byte, look func(string) (string, error)) (_ Config, err error) {
 	at := &placer{file: path, lines: strings.Split(string(src), "\n")}
 	defer func() {
 		// The YAML library panics on some files that no person writes.
 		if p := recover(); p != nil {
-			err = Faults{at.place(&Fault{Message: fmt.Sprintf("the file cannot be read as YAML (%v)", p), Mend: "write it as the agent reference shows"}, nil)}
+			err = Faults{at.place(&Fault{Message: fmt.Sprintf("the file cannot be read as YAML (%v)", p), Mend: "write it as docs/agents.md shows"}, nil)}
 		}
 	}()
 	if len(src) > largestConfig {
 		return Config{}, Faults{at.place(&Fault{Message: "the file is larger than 1 MiB", Mend: "keep one agent's config in it"}, nil)}
 	}
 	if deepest(src) > 64 {
-		return Config{}, Faults{at.place(&Fault{Message: "the file nests deeper than any config", Mend: "write it as the agent reference shows"}, nil)}
+		return Config{}, Faults{at.place(&Fault{Message: "the file nests deeper than any config", Mend: "write it as docs/agents.md shows"}, nil)}
 	}
 	parsed, err := parser.ParseBytes(src, 0)
 	if err != nil {
@@ -121,17 +126,23 @@ func parseConfig(path string, src []byte) (_ Config, err error) {
 		return Config{}, Faults{at.place(&Fault{Message: "anchors, aliases, merges and tags are not read", Mend: "write the value out"}, tk)}
 	}
 	var raw file
-	if err := yaml.NodeToValue(at.root, &raw, yaml.Strict()); err != nil {
-		return Config{}, at.syntax(err)
-	}
+	d := &decoder{at: at}
+	d.fill(at.root, "", reflect.ValueOf(&raw).Elem())
 	cfg, fs := raw.config(filepath.Dir(path))
 	var more Faults
 	if err := cfg.Validate(); errors.As(err, &more) {
 		fs = append(fs, more...)
 	}
+	if look != nil {
+		cfg.checkPrograms(&fs, look)
+	}
+	// Faults of form come first; what only follows from them is left out.
+	fs = slices.DeleteFunc(fs, d.told)
 	for _, fault := range fs {
 		_ = at.place(fault, at.find(fault.Path)) // the same fault, now with its place
 	}
+	fs = append(d.faults, fs...)
+	slices.SortStableFunc(fs, func(x, y *Fault) int { return cmp.Or(cmp.Compare(x.Line, y.Line), cmp.Compare(x.Column, y.Column)) })
 	return cfg, fs.err()
 }
 
@@ -165,7 +176,7 @@ func (raw *file) config(base string) (Config, Faults) {
 		case "local":
 			claim.Data = v1.Data_DATA_LOCAL
 		default:
-			fs.add(path+".data", "use shared or local", "%q says nothing of where data lives", s.Data)
+			fs.add(path+".data", orNearest(s.Data, []string{"shared", "local"}, "use shared or local"), "%q says nothing of where data lives", s.Data)
 		}
 		for j, e := range s.Endpoints {
 			endpoint := &v1.Endpoint{Host: e.Host, Port: e.Port, Path: e.Path}
@@ -178,7 +189,7 @@ func (raw *file) config(base string) (Config, Faults) {
 			case "implicit":
 				endpoint.Tls = v1.Tls_TLS_IMPLICIT
 			default:
-				fs.add(fmt.Sprintf("%s.endpoints[%d].tls", path, j), "use none, starttls or implicit", "%q is no way to speak TLS", e.TLS)
+				fs.add(fmt.Sprintf("%s.endpoints[%d].tls", path, j), orNearest(e.TLS, []string{"none", "starttls", "implicit"}, "use none, starttls or implicit"), "%q is no way to speak TLS", e.TLS)
 			}
 			claim.Endpoints = append(claim.Endpoints, endpoint)
 		}

@@ -37,16 +37,11 @@ func (p *placer) place(f *Fault, tk *token.Token) *Fault {
 func (p *placer) syntax(err error) error {
 	var y yaml.Error
 	if !errors.As(err, &y) {
-		return Faults{p.place(&Fault{Message: err.Error(), Mend: "write it as the agent reference shows"}, nil)}
+		return Faults{p.place(&Fault{Message: err.Error(), Mend: "write it as docs/agents.md shows"}, nil)}
 	}
 	mend := "check indentation and quotes"
-	switch {
-	case strings.Contains(y.GetMessage(), "unknown field"):
-		mend = "correct its spelling, or take it out; the agent reference lists every key"
-	case strings.Contains(y.GetMessage(), "already defined"):
+	if strings.Contains(y.GetMessage(), "already defined") {
 		mend = "keep one of the two"
-	case strings.Contains(y.GetMessage(), "cannot unmarshal"):
-		mend = "write a value of the right kind"
 	}
 	return Faults{p.place(&Fault{Message: y.GetMessage(), Mend: mend}, y.GetToken())}
 }

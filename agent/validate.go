@@ -45,7 +45,7 @@ func (c Config) Validate() error {
 
 func (c Config) validateMembers(fs *Faults) {
 	if len(c.Members) == 0 {
-		fs.add("members", "list some members' API addresses, as `members: [10.0.0.1:7101]`", "no member to talk to")
+		fs.add("members", "list some members' API addresses, as `members: [10.0.0.1:7401]`", "no member to talk to")
 	}
 	for i, m := range c.Members {
 		path := fmt.Sprintf("members[%d]", i)
@@ -95,7 +95,7 @@ func (c Config) validateServices(fs *Faults) {
 		case driver == "":
 			fs.add(path, "say `driver: process`", "service %s has no driver", name)
 		default:
-			fs.add(path+".driver", "use process or builtin", "there is no driver %q", driver)
+			fs.add(path+".driver", orNearest(driver, []string{DriverProcess, DriverBuiltin}, "use process or builtin"), "there is no driver %q", driver)
 		}
 		if hasCommand && s.GetDriver() != DriverProcess {
 			fs.add(path+".process", "say `driver: process`, or take `process` out", "driver %q runs no command", s.GetDriver())
