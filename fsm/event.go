@@ -32,6 +32,36 @@ const (
 	EventMemberRemoved      = "member.removed"
 )
 
+// EventKinds lists every kind.
+func EventKinds() []string {
+	return []string{
+		EventClusterInitialised,
+		EventTopologyApplied,
+		EventTopologyRolledBack,
+		EventNodeRegistered,
+		EventNodeUp,
+		EventNodeSuspect,
+		EventNodeDown,
+		EventNodeUpdated,
+		EventNodeCordoned,
+		EventNodeUncordoned,
+		EventNodeRemoved,
+		EventAssignmentStart,
+		EventAssignmentDrain,
+		EventAssignmentStop,
+		EventAssignmentUndrain,
+		EventAssignmentPool,
+		EventServiceReady,
+		EventServiceNotReady,
+		EventFloorReached,
+		EventFloorBroken,
+		EventFloorRestored,
+		EventMemberAdded,
+		EventMemberChanged,
+		EventMemberRemoved,
+	}
+}
+
 // eventOverhead stands for what an event costs beside its names: its sentences
 // too, whose length must not decide what is kept, since wording may differ from
 // build to build.

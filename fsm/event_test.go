@@ -2,6 +2,9 @@ package fsm
 
 import (
 	"errors"
+	"os"
+	"regexp"
+	"slices"
 	"testing"
 
 	storev1 "roster/proto/roster/store/v1"
@@ -129,5 +132,21 @@ func TestAnOldStateKeepsItsEvents(t *testing.T) {
 	}
 	if n := len(b.m.State().events.chunks); n > 2 {
 		t.Fatalf("%d chunks hold 3 events", n)
+	}
+}
+
+func TestEventKindsListsEveryKind(t *testing.T) {
+	source, err := os.ReadFile("event.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	declared := regexp.MustCompile(`(?m)^\tEvent\w+ += "([a-z_.]+)"$`).FindAllStringSubmatch(string(source), -1)
+	if len(declared) == 0 || len(declared) != len(EventKinds()) {
+		t.Errorf("%d kinds are declared, %d listed", len(declared), len(EventKinds()))
+	}
+	for _, kind := range declared {
+		if !slices.Contains(EventKinds(), kind[1]) {
+			t.Errorf("%s is not listed", kind[1])
+		}
 	}
 }

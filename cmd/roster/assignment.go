@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -30,9 +31,19 @@ func newAssignmentList(sh *shell) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if request.GetService() != "" && !assigned(response.GetNodes()) {
+			if err := sh.knownService(ctx, link, request.GetService()); err != nil {
+				return err
+			}
+		}
 		return sh.print(response, func(w io.Writer, look view.Look) error {
 			return view.Assignments(w, look, response.GetNodes())
 		})
 	})
 	return cmd
+}
+
+// assigned says whether anything is.
+func assigned(nodes []*v1.NodeAssignments) bool {
+	return slices.ContainsFunc(nodes, func(n *v1.NodeAssignments) bool { return len(n.GetAssignments()) > 0 })
 }

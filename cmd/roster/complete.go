@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"roster/cmd/internal/connect"
+	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -42,7 +44,8 @@ func (sh *shell) completed(cmd *cobra.Command, args []string, typed string,
 			fit = append(fit, word)
 		}
 	}
-	return fit, cobra.ShellCompDirectiveNoFileComp
+	slices.SortFunc(fit, placement.Compare)
+	return fit, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
 func (sh *shell) completeNode(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"strings"
@@ -37,7 +38,7 @@ the API listens. With -o json it prints one object per change; with --once, one.
   roster dev --model weighted
   roster dev -f topology.yaml --nodes 20 --members 5
   roster dev --once -o json`,
-		Args: cobra.NoArgs,
+		Args: arguments(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDev(cmd.Context(), sh, f) },
 	}
 	flags := cmd.Flags()
@@ -51,14 +52,14 @@ the API listens. With -o json it prints one object per change; with --once, one.
 	flags.DurationVar(&f.startDelay, "start-delay", 0, "how long a small server takes until it answers, as a real daemon does")
 	flags.StringVar(&f.dir, "dir", "", "keep data here (default: a folder that is removed at the end)")
 	flags.BoolVar(&f.verbose, "verbose", false, "log to stderr")
-	cmd.MarkFlagsMutuallyExclusive("model", "file")
+	exclude(cmd, "model", "file")
 	cmd.AddCommand(newDevCut("kill", "Cut a node or a member of the running `roster dev` off, without goodbye"),
 		newDevCut("revive", "Bring back what was cut off"))
 	return cmd
 }
 
 func runDev(ctx context.Context, sh *shell, f devFlags) error {
-	source, name, err := f.topology()
+	source, name, err := f.topology(sh.in)
 	if err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func runDev(ctx context.Context, sh *shell, f devFlags) error {
 	}
 	err = dev.Session{
 		Options: dev.Options{
-			Members: f.members, Nodes: nodes, RestartGroups: f.restartGroups, StartDelay: f.startDelay, Dir: dir,
+			Members: f.members, Nodes: nodes, RestartGroups: f.restartGroups, StartDelay: f.startDelay, Dir: dir, Version: buildVersion(),
 			Logger: slog.New(slog.NewTextHandler(sh.err, &slog.HandlerOptions{Level: level})),
 		},
 		Source: source, FileName: name, Once: f.once, Picture: sh.format == output.Table, Timeout: f.settle,
@@ -90,10 +91,10 @@ func runDev(ctx context.Context, sh *shell, f devFlags) error {
 }
 
 // topology is the file that was named, or the example of a model.
-func (f devFlags) topology() (source []byte, name string, err error) {
+func (f devFlags) topology(in io.Reader) (source []byte, name string, err error) {
 	if f.file != "" {
-		source, err = os.ReadFile(f.file)
-		return source, f.file, err
+		name, source, err = readSource(in, f.file)
+		return source, name, err
 	}
 	model := f.model
 	if model == "" {
@@ -119,11 +120,11 @@ func newDevCut(verb, short string) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   verb + " ID",
 		Short: short,
-		Args:  cobra.ExactArgs(1),
+		Args:  arguments(1, 1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return dev.Ask(cmd.Context(), verb, args[0], pid)
 		},
 	}
-	cmd.Flags().IntVar(&pid, "pid", 0, "process id of the `roster dev`, where several run")
+	cmd.Flags().IntVar(&pid, "pid", 0, "process `id` of the dev cluster, where several run")
 	return cmd
 }

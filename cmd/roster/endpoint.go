@@ -29,6 +29,11 @@ func newEndpointList(sh *shell) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if request.GetService() != "" && len(response.GetEndpoints()) == 0 {
+			if err := sh.knownService(ctx, link, request.GetService()); err != nil {
+				return err
+			}
+		}
 		return sh.print(response, func(w io.Writer, look view.Look) error {
 			return view.Endpoints(w, look, response.GetEndpoints())
 		})

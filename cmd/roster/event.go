@@ -35,6 +35,11 @@ func newEventList(sh *shell) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if request.GetKind() != "" && len(response.GetEvents()) == 0 {
+			if err := knownKind(request.GetKind()); err != nil {
+				return err
+			}
+		}
 		return sh.print(response, func(w io.Writer, look view.Look) error {
 			return view.Events(w, look, response.GetEvents())
 		})
@@ -59,6 +64,9 @@ and no event is left out or told twice. Without --after it begins now.`,
 	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, _ []string) error {
 		if sh.format == output.YAML {
 			return fmt.Errorf("a watch prints tables or JSON, not YAML\n  use -o json")
+		}
+		if err := knownKind(request.GetKind()); err != nil {
+			return err
 		}
 		ctx, cancel := sh.connect.Long(ctx, 0)
 		defer cancel()

@@ -24,6 +24,14 @@ func (p *placeFlags) addTo(cmd *cobra.Command) {
 	must(cmd.MarkFlagDirname("data"))
 }
 
+// certFlags are the flags that name the certificate; none where there is none.
+func certFlags(files identity.Files) string {
+	if files.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf(" --ca %s --cert %s --key %s", files.CA, files.Cert, files.Key)
+}
+
 // validate reports every fault at once.
 func (p *placeFlags) validate() error {
 	var faults []error
@@ -72,7 +80,7 @@ others (ten times --round-trip), relaxed for machines short of processors.`,
 		if profile != "wan" && cmd.Flags().Changed("round-trip") {
 			err = errors.Join(err, errors.New("--round-trip is for --profile wan alone"))
 		}
-		if err := errors.Join(named, place.validate(), err); err != nil {
+		if err := errors.Join(named, place.validate(), sh.connect.Validate(), err); err != nil {
 			return err
 		}
 		made, err := raftnode.Init(place.dir, raftnode.InitOptions{
@@ -83,8 +91,14 @@ others (ten times --round-trip), relaxed for machines short of processors.`,
 			return fmt.Errorf("init: %w", err)
 		}
 		sh.say("Cluster %s (%s) has its first member, %s (%s).\n", made.ClusterName, made.ClusterID, made.Name, made.ID)
-		sh.say("Start it:            roster server --data %s", place.dir)
-		sh.say("Let others join it:  roster join --member %s --data DIR --name NAME --address HOST:PORT --raft-address HOST:PORT", made.Address)
+		given := certFlags(sh.connect.Files)
+		sh.say("Start it:            roster server --data %s%s", place.dir, given)
+		if given == "" {
+			sh.say("  with certificates: roster server --data %s --ca ca.pem --cert member-%s.pem --key member-%[2]s-key.pem", place.dir, made.Name)
+		} else {
+			given = " --ca " + sh.connect.Files.CA + " --cert member-NAME.pem --key member-NAME-key.pem"
+		}
+		sh.say("Let others join it:  roster join --member %s --data DIR --name NAME --address HOST:PORT --raft-address HOST:PORT%s", made.Address, given)
 		return nil
 	}
 	return cmd

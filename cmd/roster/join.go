@@ -42,7 +42,7 @@ keeps its id and joins once.`,
 			return fmt.Errorf("join: %w", err)
 		}
 		sh.say("Member %s (%s) joins cluster %s (%s).\n", joined.Name, joined.ID, joined.ClusterName, joined.ClusterID)
-		sh.say("Start it:  roster server --data %s", place.dir)
+		sh.say("Start it:  roster server --data %s%s", place.dir, certFlags(sh.connect.Files))
 		return nil
 	}
 	return cmd

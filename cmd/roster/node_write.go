@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"roster/cmd/internal/connect"
+	"roster/cmd/internal/output"
 	"roster/cmd/internal/view"
 	v1 "roster/proto/roster/v1"
 )
@@ -74,14 +75,15 @@ func newNodeUpdate(sh *shell) *cobra.Command {
 		Use:   "update NODE",
 		Short: "Set what the operator says of a node",
 		Long: `Set what the operator says of a node. It wins over what the node's agent claims;
-both are shown by node get. An empty --region or --zone is a value too.`,
+both are shown by node get. An empty --region or --zone, and --capacity 0, take
+the operator's value back: then the agent's claim counts again.`,
 		Example:           "  roster node update node-3 --zone a2 --label egress=yes --remove-label old",
 		Args:              arguments(1, 1),
 		ValidArgsFunction: sh.completeNode,
 	}
-	cmd.Flags().StringVar(&region, "region", "", "its `region`")
-	cmd.Flags().StringVar(&zone, "zone", "", "its `zone`")
-	cmd.Flags().Uint32Var(&capacity, "capacity", 0, "its relative `capacity`, a weight; 100 is usual")
+	cmd.Flags().StringVar(&region, "region", "", "its `region`; empty takes it back")
+	cmd.Flags().StringVar(&zone, "zone", "", "its `zone`; empty takes it back")
+	cmd.Flags().Uint32Var(&capacity, "capacity", 0, "its relative `capacity`, a weight; 100 is usual, 0 takes it back")
 	cmd.Flags().StringArrayVar(&labels, "label", nil, "set a label, `key=value`; repeat for more")
 	cmd.Flags().StringArrayVar(&remove, "remove-label", nil, "take away a label that an operator set, by its `key`; repeat for more")
 	write.addTo(cmd)
@@ -110,9 +112,35 @@ both are shown by node get. An empty --region or --zone is a value too.`,
 		if err != nil {
 			return write.outcome(err)
 		}
-		return sh.told(response, "%s is updated.", args[0])
+		done := args[0] + " is updated."
+		if back := takenBack(request); len(back) > 0 {
+			done += fmt.Sprintf("\nThe operator's %s taken back: the agent's claim counts again.", were(back))
+		}
+		return sh.told(response, "%s", done)
 	})
 	return cmd
+}
+
+// takenBack are the values for which an update ends what an operator had said.
+func takenBack(request *v1.UpdateNodeRequest) (back []string) {
+	if request.Region != nil && request.GetRegion() == "" {
+		back = append(back, "region")
+	}
+	if request.Zone != nil && request.GetZone() == "" {
+		back = append(back, "zone")
+	}
+	if request.Capacity != nil && request.GetCapacity() == 0 {
+		back = append(back, "capacity")
+	}
+	return back
+}
+
+// were is words with the verb that their number asks for.
+func were(words []string) string {
+	if len(words) == 1 {
+		return words[0] + " was"
+	}
+	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1] + " were"
 }
 
 // given says whether any of the flags was given.
@@ -150,14 +178,27 @@ func newNodeRemove(sh *shell) *cobra.Command {
 		Short: "Forget a node",
 		Long: `Forget a node that is down and has no assignments; with --force any node. What
 runs on it is never stopped. The same agent is not let in again; a new data
-folder makes a new one.`,
+folder makes a new one.
+
+--force is the one exception to the rule that no command takes a service below
+its floor: a node that is forgotten counts for nothing from then on. What that
+costs is said before the question and in the answer.`,
 		Args:              arguments(1, 1),
 		ValidArgsFunction: sh.completeNode,
 	}
-	cmd.Flags().BoolVar(&force, "force", false, "even if it is not down, or still has assignments")
+	cmd.Flags().BoolVar(&force, "force", false, "even if it is not down, still has assignments, or a floor needs it")
 	write.addYesTo(cmd)
 	write.addTo(cmd)
 	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, args []string) error {
+		var cost []string
+		if force {
+			cost = sh.costOfRemoval(ctx, link, args[0])
+		}
+		if !write.yes {
+			for _, sentence := range cost {
+				sh.say("%s", sentence)
+			}
+		}
 		if err := write.confirm(ctx, sh, fmt.Sprintf("Forget node %s for good?", args[0]), "--yes removes it without asking"); err != nil {
 			return err
 		}
@@ -167,7 +208,13 @@ folder makes a new one.`,
 		if err != nil {
 			return write.outcome(err)
 		}
-		return sh.told(response, "%s is removed. What runs on it was not touched.", args[0])
+		if sh.format != output.Table {
+			for _, sentence := range cost {
+				sh.say("%s", sentence)
+			}
+			cost = nil
+		}
+		return sh.told(response, "%s", strings.Join(append([]string{args[0] + " is removed. What runs on it was not touched."}, cost...), "\n"))
 	})
 	return cmd
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -22,7 +21,7 @@ Each accepted one is a revision, kept as it was written.`,
 const mostSource = 2 << 20
 
 // readSource reads a topology file, `-` from the input, and gives its name for
-// messages.
+// messages: as it was typed.
 func readSource(in io.Reader, path string) (name string, source []byte, err error) {
 	if path == "-" {
 		name = "stdin"
@@ -32,7 +31,7 @@ func readSource(in io.Reader, path string) (name string, source []byte, err erro
 			return "", nil, fmt.Errorf("read the topology: %w\n  -f names the file; -f - reads it from the input", err)
 		}
 		defer file.Close()
-		in, name = file, filepath.Base(path)
+		in, name = file, path
 	}
 	source, err = io.ReadAll(io.LimitReader(in, mostSource+1))
 	switch {

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"strconv"
 	"time"
@@ -29,6 +30,8 @@ type Options struct {
 	// StartDelay is how long a small server takes until it answers, as a real
 	// daemon does. 0: it answers at once.
 	StartDelay time.Duration
+	// Version is what members and agents say that they are.
+	Version string
 	// Dir holds the members' and agents' data.
 	Dir    string
 	Logger *slog.Logger
@@ -89,7 +92,7 @@ func NodesFrom(value string) ([]*v1.Node, error) {
 		like := ten[i%len(ten)]
 		nodes = append(nodes, &v1.Node{
 			Id:     fmt.Sprintf("node-%d", i+1),
-			Claims: &v1.NodeClaims{Region: like.GetClaims().GetRegion(), Zone: like.GetClaims().GetZone()},
+			Claims: &v1.NodeClaims{Region: like.GetClaims().GetRegion(), Zone: like.GetClaims().GetZone(), Labels: maps.Clone(like.GetClaims().GetLabels())},
 		})
 	}
 	return nodes, nil

@@ -10,12 +10,16 @@ import (
 
 	"roster/cmd/internal/table"
 	"roster/cmd/internal/word"
+	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
 )
 
 // Assignments is one (node, service) a line; an empty service means all.
 func Assignments(w io.Writer, look Look, nodes []*v1.NodeAssignments) error {
 	t := look.table("NODE", "SERVICE", "WANTED", "READY", "POOL", "SINCE", ">REVISION", "WHY")
+	nodes = slices.SortedStableFunc(slices.Values(nodes), func(a, b *v1.NodeAssignments) int {
+		return placement.Compare(a.GetNode(), b.GetNode())
+	})
 	for _, node := range nodes {
 		for _, a := range node.GetAssignments() {
 			ready := table.Paint(look.Paint.Warn, "no")
@@ -122,10 +126,15 @@ func EventText(event *v1.Event) string {
 		}
 		text = strings.Join(parts, " ")
 	}
-	if event.GetReason() != "" {
-		text += " (" + strings.TrimSuffix(event.GetReason(), ".") + ")"
+	reason := strings.TrimSuffix(event.GetReason(), ".")
+	switch {
+	case reason == "":
+		return text
+	case strings.HasSuffix(reason, ")"):
+		return text + ": " + reason // no bracket within a bracket
+	default:
+		return text + " (" + reason + ")"
 	}
-	return text
 }
 
 func orNone(w io.Writer, t *table.Table, none string) error {

@@ -9,6 +9,7 @@ import (
 
 	"roster/cmd/internal/table"
 	"roster/cmd/internal/word"
+	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -19,7 +20,7 @@ func Nodes(w io.Writer, look Look, nodes []*v1.Node) error {
 		return err
 	}
 	t := look.table("NODE", "REGION", "ZONE", "STATE", "SINCE", ">CAPACITY", ">GENERATION", "SERVICES")
-	for _, node := range nodes {
+	for _, node := range slices.SortedStableFunc(slices.Values(nodes), byID) {
 		t.Row(node.GetId(), word.Or(node.GetRegion()), word.Or(node.GetZone()),
 			nodeState(look, node.GetState(), node.GetSettings().GetCordoned()), word.Time(node.GetStateSince()),
 			fmt.Sprint(node.GetCapacity()), fmt.Sprint(node.GetGeneration()), assigned(node))
@@ -27,6 +28,8 @@ func Nodes(w io.Writer, look Look, nodes []*v1.Node) error {
 	_, err := t.WriteTo(w)
 	return err
 }
+
+func byID(a, b *v1.Node) int { return placement.Compare(a.GetId(), b.GetId()) }
 
 func assigned(node *v1.Node) string {
 	var services []string
@@ -44,6 +47,9 @@ func assigned(node *v1.Node) string {
 func Node(w io.Writer, look Look, node *v1.Node) error {
 	var out strings.Builder
 	settings := node.GetSettings()
+	if settings == nil {
+		settings = &v1.NodeSettings{} // no operator has said anything of it
+	}
 
 	fmt.Fprintf(&out, "%s  %s since %s\n", look.Paint.Bold(node.GetId()),
 		look.nodeStyle(node.GetState())(word.Of(node.GetState())), word.Time(node.GetStateSince()))

@@ -9,6 +9,7 @@ import (
 
 	"roster/cmd/internal/table"
 	"roster/cmd/internal/word"
+	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -93,6 +94,7 @@ func statusServices(look Look, s *v1.Status) *table.Table {
 // ids shortens a long list of ids: a table is not the place for thousands.
 func ids(all []string) string {
 	const most = 12
+	all = slices.SortedFunc(slices.Values(all), placement.Compare)
 	if len(all) <= most {
 		return word.Or(strings.Join(all, " "))
 	}
@@ -100,7 +102,9 @@ func ids(all []string) string {
 }
 
 func statusNodes(out *strings.Builder, look Look, s *v1.Status) {
-	nodes, left := s.GetNodes(), 0
+	nodes, left := slices.SortedStableFunc(slices.Values(s.GetNodes()), func(a, b *v1.NodeStatus) int {
+		return placement.Compare(a.GetId(), b.GetId())
+	}), 0
 	if len(nodes) > mostNodes {
 		worth := func(n *v1.NodeStatus) bool {
 			return n.GetState() != v1.NodeState_NODE_STATE_UP || n.GetCordoned() || len(n.GetDraining()) > 0
