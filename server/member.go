@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
@@ -20,6 +21,10 @@ import (
 	"roster/server/rpc"
 	"roster/server/session"
 )
+
+// ErrWithoutCertificates refuses a member that has run with certificates and is
+// started without.
+var ErrWithoutCertificates = errors.New("this member runs with certificates")
 
 // Member is one control-plane server.
 type Member struct {
@@ -68,6 +73,10 @@ func (m *Member) open() error {
 	}
 	address := firstOf(m.cfg.Listen, m.identity.Address)
 	if !m.cfg.secure() {
+		if m.identity.Certificates {
+			return fmt.Errorf("%w: member %s of cluster %s: without them nobody would have to prove who they are; name them with --ca, --cert and --key. (Where the whole cluster shall go without, on loopback, delete the line `certificates` in %s on every member)",
+				ErrWithoutCertificates, m.identity.Name, m.identity.ClusterName, filepath.Join(m.cfg.Dir, "member.json"))
+		}
 		for _, a := range []string{address, firstOf(m.cfg.RaftListen, m.identity.RaftAddress)} {
 			if err := onlyLoopback(a); err != nil {
 				return err
@@ -83,6 +92,11 @@ func (m *Member) open() error {
 	})
 	if err != nil {
 		return err
+	}
+	if m.cfg.secure() {
+		if err := m.raft.RememberCertificates(); err != nil {
+			return err
+		}
 	}
 	if m.listener, err = net.Listen("tcp", address); err != nil {
 		return fmt.Errorf("listen for agents and clients on %s: %w: is another member running, or the port taken? (--listen)", address, err)
@@ -119,6 +133,9 @@ func (m *Member) certificates() (c certificates, err error) {
 		return c, nil
 	}
 	cluster := m.identity.ClusterName
+	if err = m.cfg.TLS.CheckMember(cluster, m.identity.Name); err != nil {
+		return c, err
+	}
 	if c.api, err = identity.ServerTLS(m.cfg.TLS, cluster); err != nil {
 		return c, err
 	}

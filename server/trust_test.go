@@ -175,9 +175,12 @@ func TestAMemberWithTheWrongCertificateDoesNotServe(t *testing.T) {
 	r := g.members[0]
 	g.end(r)
 	for name, c := range map[string]identity.Files{
-		"an agent's":       files("node-1"),
-		"a user's":         files("ann"),
-		"of other cluster": certificatesOf(t, "other")("m1"),
+		"an agent's":           files("node-1"),
+		"a user's":             files("ann"),
+		"of other cluster":     certificatesOf(t, "other")("m1"),
+		"another member's":     files("m2"),
+		"of another authority": {CA: certificatesOf(t, testCluster)("m1").CA, Cert: files("m1").Cert, Key: files("m1").Key},
+		"none":                 {},
 	} {
 		if m, err := New(Config{Dir: r.dir, TLS: c}); err == nil {
 			m.giveBack()
@@ -185,6 +188,9 @@ func TestAMemberWithTheWrongCertificateDoesNotServe(t *testing.T) {
 		} else if !strings.Contains(err.Error(), "member") && !strings.Contains(err.Error(), "cluster") {
 			t.Errorf("%s: the error does not say what is wrong: %v", name, err)
 		}
+	}
+	if _, err := New(Config{Dir: r.dir}); !errors.Is(err, ErrWithoutCertificates) {
+		t.Errorf("it runs without certificates after it ran with: %v", err)
 	}
 	g.start(r) // and nothing was left behind
 	g.leader()

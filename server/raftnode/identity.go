@@ -19,7 +19,7 @@ import (
 )
 
 // Identity is who a member is. It is written once, by Init or PrepareJoin, and
-// kept in member.json.
+// kept in member.json; RememberCertificates alone changes it.
 type Identity struct {
 	// ID is random and never changes.
 	ID string
@@ -36,6 +36,9 @@ type Identity struct {
 	Profile v1.TimingProfile
 	// RoundTripMS is the worst round trip between members; wan only.
 	RoundTripMS uint32
+	// Certificates: the member has run with certificates, and must not run
+	// without.
+	Certificates bool
 }
 
 // identityFile is how an Identity is written: the profile as a word.
@@ -49,6 +52,8 @@ type identityFile struct {
 	Address     string `json:"address"`
 	Profile     string `json:"profile"`
 	RoundTripMS uint32 `json:"round_trip_ms,omitempty"`
+	// Whoever takes a cluster's certificates away on purpose deletes this.
+	Certificates bool `json:"certificates,omitempty"`
 }
 
 // identityFormat is the format of member.json that this program writes.
@@ -131,6 +136,7 @@ func Load(dir string) (Identity, error) {
 	identity := Identity{
 		ID: file.ID, Name: file.Name, ClusterID: file.ClusterID, ClusterName: file.ClusterName,
 		RaftAddress: file.RaftAddress, Address: file.Address, Profile: profile, RoundTripMS: file.RoundTripMS,
+		Certificates: file.Certificates,
 	}
 	if err := identity.Validate(); err != nil {
 		return Identity{}, fmt.Errorf("read %s: %w", path, err)
@@ -143,6 +149,7 @@ func (i Identity) write(dir string) error {
 	content, err := json.MarshalIndent(identityFile{
 		Format: identityFormat, ID: i.ID, Name: i.Name, ClusterID: i.ClusterID, ClusterName: i.ClusterName,
 		RaftAddress: i.RaftAddress, Address: i.Address, Profile: ProfileName(i.Profile), RoundTripMS: i.RoundTripMS,
+		Certificates: i.Certificates,
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode member: %w", err)

@@ -156,6 +156,17 @@ func (n *Node) Close() error {
 // part in the group.
 func (n *Node) Started() <-chan struct{} { return n.started }
 
+// RememberCertificates notes in the data directory, for good, that the member
+// runs with certificates.
+func (n *Node) RememberCertificates() error {
+	kept, err := Load(n.cfg.Dir)
+	if err != nil || kept.Certificates {
+		return err
+	}
+	kept.Certificates = true
+	return kept.write(n.cfg.Dir)
+}
+
 // Identity is who this member is.
 func (n *Node) Identity() Identity { return n.cfg.Identity }
 
