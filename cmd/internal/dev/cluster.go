@@ -4,10 +4,11 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sort"
+	"slices"
 	"strings"
 	"sync"
 
+	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -115,6 +116,6 @@ func (c *Cluster) on(id string, onNode func(*node) error, onMember func(*member)
 		}
 		known = append(known, m.name)
 	}
-	sort.Strings(known)
+	slices.SortFunc(known, placement.Compare)
 	return fmt.Errorf("there is no node or member %q here: %s", id, strings.Join(known, ", "))
 }

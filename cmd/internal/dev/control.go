@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -24,16 +25,12 @@ func socketDir() string {
 
 // control serves kill and revive until ctx ends.
 func (c *Cluster) control(ctx context.Context) error {
-	dir := socketDir()
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make the folder of control sockets: %w", err)
-	}
-	path := filepath.Join(dir, fmt.Sprintf("%d.sock", os.Getpid()))
-	_ = os.Remove(path) // left by a process of the same number, long gone
-	listener, err := net.Listen("unix", path)
+	listener, err := listenControl(socketDir())
 	if err != nil {
-		return fmt.Errorf("listen for kill and revive: %w", err)
+		return err
 	}
+	// It goes with the last cluster; while there are others it is not empty.
+	defer func() { _ = os.Remove(socketDir()) }()
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /kill/{id}", c.handle(c.Kill))
 	mux.HandleFunc("POST /revive/{id}", c.handle(c.Revive))
@@ -46,6 +43,25 @@ func (c *Cluster) control(ctx context.Context) error {
 		return fmt.Errorf("serve kill and revive: %w", err)
 	}
 	return nil
+}
+
+// listenControl opens this process's socket. The folder may go between making
+// and using it, with another cluster that ends.
+func listenControl(dir string) (net.Listener, error) {
+	path := filepath.Join(dir, fmt.Sprintf("%d.sock", os.Getpid()))
+	for try := 1; ; try++ {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return nil, fmt.Errorf("make the folder of control sockets: %w", err)
+		}
+		_ = os.Remove(path) // left by a process of the same number, long gone
+		listener, err := net.Listen("unix", path)
+		switch {
+		case err == nil:
+			return listener, nil
+		case try == 3 || !errors.Is(err, fs.ErrNotExist):
+			return nil, fmt.Errorf("listen for kill and revive: %w", err)
+		}
+	}
 }
 
 func (c *Cluster) handle(do func(id string) error) http.HandlerFunc {

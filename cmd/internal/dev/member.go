@@ -25,6 +25,8 @@ type member struct {
 	run  *server.Member
 	stop context.CancelFunc
 	done chan struct{}
+	// removed: it was taken out of the cluster, for good.
+	removed bool
 }
 
 const clusterName = "dev"
@@ -80,7 +82,7 @@ func (c *Cluster) joinMember(ctx context.Context, api *client.Client, m *member)
 	id := raftnode.NewMemberID()
 	answer, err := v1.NewClusterServiceClient(api).JoinMember(ctx, &v1.JoinMemberRequest{
 		RequestId: api.RequestID(),
-		Member:    &v1.Member{Id: id, Name: m.name, RaftAddress: m.raft, Address: m.address, MaxSchema: 1, Version: "dev"},
+		Member:    &v1.Member{Id: id, Name: m.name, RaftAddress: m.raft, Address: m.address, MaxSchema: 1, Version: c.options.Version},
 	})
 	if err != nil {
 		return err
@@ -117,8 +119,11 @@ func (c *Cluster) startMember(_ context.Context, m *member) error {
 	if m.run != nil {
 		return fmt.Errorf("member %s runs already", m.name)
 	}
+	if m.removed {
+		return fmt.Errorf("member %s was removed from the cluster: it does not come back", m.name)
+	}
 	run, err := server.New(server.Config{
-		Dir: m.dir, Heartbeat: Heartbeat, DownAfter: DownAfter, Quiet: Quiet, Version: "dev", Logger: c.options.Logger,
+		Dir: m.dir, Heartbeat: Heartbeat, DownAfter: DownAfter, Quiet: Quiet, Version: c.options.Version, Logger: c.options.Logger,
 	})
 	if err != nil {
 		return err
@@ -127,13 +132,30 @@ func (c *Cluster) startMember(_ context.Context, m *member) error {
 	done := make(chan struct{})
 	m.run, m.stop, m.done = run, cancel, done
 	go func() {
-		defer close(done)
 		err := run.Run(ctx)
-		if err != nil && ctx.Err() == nil {
+		close(done)
+		switch {
+		case err == nil || ctx.Err() != nil:
+		case errors.Is(err, raftnode.ErrRemoved):
+			// Somebody asked for it: it is gone, and the rest runs on.
+			c.options.Logger.Info("member was removed", "member", m.name)
+			m.leave(done)
+		default:
 			c.fail(fmt.Errorf("member %s: %w", m.name, err))
 		}
 	}()
 	return nil
+}
+
+// leave notes that the run that ended was the member's last.
+func (m *member) leave(done chan struct{}) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.done == done {
+		m.removed = true
+		m.stop()
+		m.run = nil
+	}
 }
 
 // kill cuts a member off without goodbye.

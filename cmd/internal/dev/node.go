@@ -104,7 +104,7 @@ func (c *Cluster) startNode(n *node) error {
 		servers.SetStartDelay(s.GetName(), c.options.StartDelay)
 	}
 	a, err := agent.New(agent.Config{
-		Node: n.id, Dir: n.dir, Members: c.Addresses(), Claims: n.claims, Version: "dev",
+		Node: n.id, Dir: n.dir, Members: c.Addresses(), Claims: n.claims, Version: c.options.Version,
 		Drivers: map[string]driver.Driver{builtinDriver: servers}, Logger: c.options.Logger.With("node", n.id),
 	})
 	if err != nil {

@@ -55,8 +55,16 @@ func (s Session) Run(ctx context.Context) error {
 	}
 	defer func() { _ = api.Close() }() // nothing is left to be said on it
 
-	failed := make(chan error, 1)
-	go func() { failed <- cluster.control(ctx) }()
+	failed := make(chan error, 2)
+	controlled := make(chan struct{})
+	go func() {
+		defer close(controlled)
+		failed <- cluster.control(ctx)
+	}()
+	defer func() {
+		cancel()
+		<-controlled // it takes its socket away
+	}()
 	go func() {
 		select {
 		case <-ctx.Done():
@@ -150,10 +158,13 @@ func (s Session) announce(cluster *Cluster) {
 
 func notes(cluster *Cluster) []string {
 	addresses := cluster.Addresses()
+	// Some members are enough to find the others, and the line has to fit: it
+	// stands alone, to be pasted.
+	some := addresses[:min(3, len(addresses))]
 	return []string{
-		"API: " + strings.Join(addresses, ", "),
-		"In a second shell: export ROSTER_MEMBERS=" + strings.Join(addresses, ","),
-		"then: roster status · roster topology apply -f FILE · roster node cordon node-1",
+		"API: " + strings.Join(addresses, ", ") + ". In a second shell:",
+		"export ROSTER_MEMBERS=" + strings.Join(some, ","),
+		"roster status · roster topology apply -f FILE · roster node cordon node-1",
 		"roster dev kill node-3 · roster dev revive node-3 · roster dev kill m1",
 		fmt.Sprintf("Dev's timings win over the file's: heartbeat %s, down_after %s.", Heartbeat, DownAfter),
 	}
