@@ -22,6 +22,7 @@ type devFlags struct {
 	model, file, nodes, dir      string
 	members                      int
 	once, restartGroups, verbose bool
+	acceptShortage               bool
 	settle, startDelay           time.Duration
 }
 
@@ -45,6 +46,7 @@ the API listens. With -o json it prints one object per change; with --once, one.
 	flags.StringVar(&f.model, "model", "", "topology model: "+strings.Join(topology.Examples(), ", ")+" (default service-specific)")
 	flags.StringVarP(&f.file, "file", "f", "", "topology file, instead of a model")
 	flags.StringVar(&f.nodes, "nodes", "", "how many nodes, or a file that lists them (default the ten of three regions)")
+	flags.BoolVar(&f.acceptShortage, "accept-shortage", false, "accept what the nodes cannot fill")
 	flags.IntVar(&f.members, "members", 3, "how many members")
 	flags.BoolVar(&f.once, "once", false, "wait until the cluster settled, print its status, end")
 	flags.DurationVar(&f.settle, "settle", 2*time.Minute, "longest `time` until the cluster settled")
@@ -81,7 +83,7 @@ func runDev(ctx context.Context, sh *shell, f devFlags) error {
 			Members: f.members, Nodes: nodes, RestartGroups: f.restartGroups, StartDelay: f.startDelay, Dir: dir, Version: buildVersion(),
 			Logger: slog.New(slog.NewTextHandler(sh.err, &slog.HandlerOptions{Level: level})),
 		},
-		Source: source, FileName: name, Once: f.once, Picture: sh.format == output.Table, Timeout: f.settle,
+		Source: source, FileName: name, AcceptShortage: f.acceptShortage, Once: f.once, Picture: sh.format == output.Table, Timeout: f.settle,
 		Out: sh.out, Notes: sh.err, Show: sh.showStatus,
 	}.Run(ctx)
 	if errors.Is(err, dev.ErrNotSettled) {

@@ -20,6 +20,8 @@ type Session struct {
 	// Source is the topology file, and its name.
 	Source   []byte
 	FileName string
+	// AcceptShortage applies it where the nodes cannot fill it, too.
+	AcceptShortage bool
 	// Once ends when the cluster settled.
 	Once bool
 	// Picture draws the state for people; else each change is shown.
@@ -128,7 +130,7 @@ func (s Session) apply(ctx context.Context, api *client.Client, nodes int) error
 		return fmt.Errorf("wait for %d nodes: %w", nodes, err)
 	}
 	_, err = v1.NewTopologyServiceClient(api).ApplyTopology(ctx, &v1.ApplyTopologyRequest{
-		RequestId: api.RequestID(), Source: s.Source, FileName: s.FileName,
+		RequestId: api.RequestID(), Source: s.Source, FileName: s.FileName, AcceptShortage: s.AcceptShortage,
 	})
 	return err
 }
