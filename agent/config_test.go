@@ -58,10 +58,35 @@ func TestTheReferenceFileIsRead(t *testing.T) {
 	}
 }
 
+func TestTheExamplesOfTheDocsAreRead(t *testing.T) {
+	text, err := os.ReadFile("../docs/agents.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	read := 0
+	for _, part := range strings.Split(string(text), "\n\n") {
+		src := strings.ReplaceAll("\n"+part, "\n    ", "\n") + "\n"
+		switch {
+		case strings.HasPrefix(src, "\nnode:"):
+		case strings.HasPrefix(src, "\nservices:"):
+			src = "node: n\ndir: d\nmembers: [127.0.0.1:7401]" + src
+		default:
+			continue
+		}
+		read++
+		if _, err := parseConfig("docs/agents.md", []byte(src), nil); err != nil {
+			t.Error(err)
+		}
+	}
+	if read != 2 {
+		t.Fatalf("%d examples were found", read)
+	}
+}
+
 // good is a config without faults; cases change one thing of it.
 const good = `node: mail-1
 dir: data
-members: [127.0.0.1:7101]
+members: [127.0.0.1:7401]
 services:
   - name: imap
     driver: process
@@ -81,7 +106,7 @@ func TestEveryFaultIsToldWithItsPlaceAndItsMend(t *testing.T) {
 		{"misspelt key in braces", "port: 143", "prot: 143", 7, 35, `unknown field "prot"`, "did you mean port?"},
 		{"misspelt driver", "driver: process", "driver: proces", 6, 13, "no driver", "did you mean process?"},
 		{"misspelt way to speak TLS", "port: 143", "port: 143, tls: startls", 7, 51, "no way to speak TLS", "did you mean starttls?"},
-		{"no list", "[127.0.0.1:7101]", "127.0.0.1:7101", 3, 10, "a list is expected", "[A, B]"},
+		{"no list", "[127.0.0.1:7401]", "127.0.0.1:7401", 3, 10, "a list is expected", "[A, B]"},
 		{"no mapping where one is due", "{argv: [/usr/sbin/dovecot, -F]}", "dovecot", 8, 14, "keys with values", "KEY: VALUE"},
 		{"a list for a value", "dir: data", "dir: [data]", 2, 6, "single value", "right kind"},
 		{"a key twice", "dir: data", "node: mail-2", 2, 1, "already defined", "one of the two"},
@@ -92,13 +117,13 @@ func TestEveryFaultIsToldWithItsPlaceAndItsMend(t *testing.T) {
 		{"alias", "node: mail-1", "node: &n mail-1\nregion: *n", 1, 7, "anchors", "write the value out"},
 		{"no mapping", good, "- imap\n", 1, 1, "no mapping", "node: ID"},
 		{"nothing", good, "", 1, 1, "documents", "exactly one"},
-		{"broken YAML", "members: [127.0.0.1:7101]", "members: [127.0.0.1:7101", 4, 1, "", "indentation"},
+		{"broken YAML", "members: [127.0.0.1:7401]", "members: [127.0.0.1:7401", 4, 1, "", "indentation"},
 		{"no node", "node: mail-1\n", "", 1, 1, "name", "node's id"},
 		{"odd node", "node: mail-1", "node: mail 1", 1, 7, "name", "node's id"},
 		{"no folder", "dir: data\n", "", 1, 1, "no data folder", "dir:"},
-		{"no member", "[127.0.0.1:7101]", "[]", 3, 10, "no member", "members:"},
-		{"member without port", "127.0.0.1:7101", "127.0.0.1", 3, 11, "no address", "host:port"},
-		{"member elsewhere without TLS", "127.0.0.1:7101", "127.0.0.1:7101, 10.0.0.1:7101", 3, 27, "no TLS", "roster certs"},
+		{"no member", "[127.0.0.1:7401]", "[]", 3, 10, "no member", "members:"},
+		{"member without port", "127.0.0.1:7401", "127.0.0.1", 3, 11, "no address", "host:port"},
+		{"member elsewhere without TLS", "127.0.0.1:7401", "127.0.0.1:7401, 10.0.0.1:7401", 3, 27, "no TLS", "roster certs"},
 		{"half of TLS", "dir: data", "dir: data\ntls: {ca: ca.pem}", 3, 6, "no file", "all of"},
 		{"TLS of nothing", "dir: data", "dir: data\ntls: {}", 3, 6, "names no file", "take `tls` out"},
 		{"label that is a key", "dir: data", "dir: data\nlabels:\n  zone: a", 4, 3, "what the node already is", "take it out"},
@@ -166,7 +191,7 @@ func TestAllFaultsAreToldAtOnce(t *testing.T) {
 func TestFaultsOfFormAreAllToldAtOnceWithoutWhatFollowsFromThem(t *testing.T) {
 	_, err := parseConfig("agent.yaml", []byte(`node: mail-1
 dirr: data
-mebmers: [127.0.0.1:7101]
+mebmers: [127.0.0.1:7401]
 regoin: eu
 capacity: much
 services:
