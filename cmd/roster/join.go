@@ -66,6 +66,9 @@ func join(ctx context.Context, sh *shell, place placeFlags) (raftnode.Identity, 
 	case !errors.Is(err, raftnode.ErrNoMember):
 		return identity, err
 	}
+	if err := ownCertificate(sh.connect.Files, place.name); err != nil {
+		return identity, err
+	}
 	id, err := keptID(place.dir)
 	if err != nil {
 		return identity, err
@@ -76,6 +79,7 @@ func join(ctx context.Context, sh *shell, place placeFlags) (raftnode.Identity, 
 		return identity, err
 	}
 	identity.ClusterID, identity.ClusterName = cluster.GetId(), cluster.GetName()
+	identity.Certificates = !sh.connect.Files.IsZero()
 	identity.Profile, identity.RoundTripMS = cluster.GetProfile(), cluster.GetRoundTripMs()
 	if err := raftnode.PrepareJoin(place.dir, identity); err != nil {
 		return identity, err
