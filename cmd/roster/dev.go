@@ -43,16 +43,16 @@ the API listens. With -o json it prints one object per change; with --once, one.
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDev(cmd.Context(), sh, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.model, "model", "", "topology model: "+strings.Join(topology.Examples(), ", ")+" (default service-specific)")
-	flags.StringVarP(&f.file, "file", "f", "", "topology file, instead of a model")
-	flags.StringVar(&f.nodes, "nodes", "", "how many nodes, or a file that lists them (default the ten of three regions)")
+	flags.StringVar(&f.model, "model", "", "topology `model`: "+strings.Join(topology.Examples(), ", ")+" (default service-specific)")
+	flags.StringVarP(&f.file, "file", "f", "", "topology `file`, instead of a model; - reads the input")
+	flags.StringVar(&f.nodes, "nodes", "", "how many nodes, or a `file` that lists them (default the ten of three regions)")
 	flags.BoolVar(&f.acceptShortage, "accept-shortage", false, "accept what the nodes cannot fill")
-	flags.IntVar(&f.members, "members", 3, "how many members")
+	flags.IntVar(&f.members, "members", 3, "how `many` members")
 	flags.BoolVar(&f.once, "once", false, "wait until the cluster settled, print its status, end")
 	flags.DurationVar(&f.settle, "settle", 2*time.Minute, "longest `time` until the cluster settled")
 	flags.BoolVar(&f.restartGroups, "restart-groups", false, "every change of a service restarts all services of its node")
-	flags.DurationVar(&f.startDelay, "start-delay", 0, "how long a small server takes until it answers, as a real daemon does")
-	flags.StringVar(&f.dir, "dir", "", "keep data here (default: a folder that is removed at the end)")
+	flags.DurationVar(&f.startDelay, "start-delay", 0, "`time` that a small server takes until it answers, as a real daemon does")
+	flags.StringVar(&f.dir, "dir", "", "`folder` to keep data in (default: one that is removed at the end)")
 	flags.BoolVar(&f.verbose, "verbose", false, "log to stderr")
 	exclude(cmd, "model", "file")
 	cmd.AddCommand(newDevCut("kill", "Cut a node or a member of the running `roster dev` off, without goodbye"),
