@@ -24,7 +24,7 @@ import (
 
 // ErrWithoutCertificates refuses a member that has run with certificates and is
 // started without.
-var ErrWithoutCertificates = errors.New("this member runs with certificates")
+var ErrWithoutCertificates = errors.New("certificates are missing")
 
 // Member is one control-plane server.
 type Member struct {
@@ -74,8 +74,8 @@ func (m *Member) open() error {
 	address := firstOf(m.cfg.Listen, m.identity.Address)
 	if !m.cfg.secure() {
 		if m.identity.Certificates {
-			return fmt.Errorf("%w: member %s of cluster %s: without them nobody would have to prove who they are; name them with --ca, --cert and --key. (Where the whole cluster shall go without, on loopback, delete the line `certificates` in %s on every member)",
-				ErrWithoutCertificates, m.identity.Name, m.identity.ClusterName, filepath.Join(m.cfg.Dir, "member.json"))
+			return fmt.Errorf("member %s of cluster %s: %w: it has run with some, and without them nobody would have to prove who they are; name them with --ca, --cert and --key. (Where the whole cluster shall go without, on loopback, delete the line `certificates` in %s on every member)",
+				m.identity.Name, m.identity.ClusterName, ErrWithoutCertificates, filepath.Join(m.cfg.Dir, "member.json"))
 		}
 		for _, a := range []string{address, firstOf(m.cfg.RaftListen, m.identity.RaftAddress)} {
 			if err := onlyLoopback(a); err != nil {

@@ -74,7 +74,8 @@ func TestADeadMemberIsSeenOnEveryMemberAndNamedWithoutALeader(t *testing.T) {
 	g.until("the others are missed by their ids", func() bool {
 		s := status(third)
 		all := strings.Join(s.GetSentences(), "\n")
-		return strings.Contains(all, "member "+third.name+" knew last") && strings.Contains(all, "Start the missing members: ")
+		return strings.Contains(all, "member "+third.name+" knew last") && strings.Contains(all, "Start the missing members: ") &&
+			strings.Contains(all, "(raft address "+leader.raft+")") && !strings.Contains(all, "No topology")
 	})
 	g.start(dead)
 	g.leader()

@@ -94,7 +94,13 @@ func describeMembers(s *v1.Status, in Input) (sentences []string) {
 func whatIsMissing(s *v1.Status, in Input, silent []*v1.StatusMember) string {
 	names := make([]string, 0, len(silent))
 	for _, m := range silent {
-		names = append(names, who(m))
+		name := who(m)
+		for _, unrecorded := range in.Unrecorded {
+			if unrecorded.GetId() == m.GetId() {
+				name += " (raft address " + unrecorded.GetRaftAddress() + ")"
+			}
+		}
+		names = append(names, name)
 	}
 	all, asked := 0, 0
 	for _, m := range s.GetMembers() {

@@ -77,7 +77,7 @@ func describe(s *v1.Status, in Input, f findings) {
 		}
 		say("Only for a node that is gone for good: `roster node remove --force %s` gives up its services.", down[0])
 	}
-	if s.GetTopology() == nil {
+	if s.GetTopology() == nil && in.State.Cluster() != nil {
 		say("No topology was applied yet: `roster topology apply -f FILE`.")
 	}
 }
