@@ -8,6 +8,7 @@ import (
 	"log"
 	"log/slog"
 	"slices"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -19,12 +20,13 @@ type raftLog struct {
 	logger *slog.Logger
 	name   string
 	args   []any
+	held   *repeats
 }
 
 var _ hclog.Logger = (*raftLog)(nil)
 
 func newRaftLog(logger *slog.Logger) *raftLog {
-	return &raftLog{logger: logger, name: "raft"}
+	return &raftLog{logger: logger, name: "raft", held: newRepeats()}
 }
 
 // levels maps raft's levels to a member's.
@@ -41,7 +43,7 @@ func (l *raftLog) Log(level hclog.Level, msg string, args ...any) {
 	if daily(msg, args) {
 		to = slog.LevelDebug
 	}
-	if !l.logger.Enabled(context.Background(), to) {
+	if !l.logger.Enabled(context.Background(), to) || l.held.again(msg, args, time.Now()) {
 		return
 	}
 	l.logger.Log(context.Background(), to, l.name+": "+msg, plain(args)...)
@@ -106,17 +108,17 @@ func (l *raftLog) IsError() bool { return l.enabled(hclog.Error) }
 func (l *raftLog) ImpliedArgs() []any { return l.args }
 
 func (l *raftLog) With(args ...any) hclog.Logger {
-	return &raftLog{logger: l.logger.With(plain(args)...), name: l.name, args: append(append([]any{}, l.args...), args...)}
+	return &raftLog{logger: l.logger.With(plain(args)...), name: l.name, args: append(append([]any{}, l.args...), args...), held: l.held}
 }
 
 func (l *raftLog) Name() string { return l.name }
 
 func (l *raftLog) Named(name string) hclog.Logger {
-	return &raftLog{logger: l.logger, name: l.name + "." + name, args: l.args}
+	return &raftLog{logger: l.logger, name: l.name + "." + name, args: l.args, held: l.held}
 }
 
 func (l *raftLog) ResetNamed(name string) hclog.Logger {
-	return &raftLog{logger: l.logger, name: name, args: l.args}
+	return &raftLog{logger: l.logger, name: name, args: l.args, held: l.held}
 }
 
 // SetLevel does nothing: slog's handler decides.

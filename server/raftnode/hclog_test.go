@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/hashicorp/raft"
@@ -43,4 +45,28 @@ func TestWhatEveryNewMemberGoesThroughIsNoWarning(t *testing.T) {
 	if !strings.Contains(out.String(), "bad sector") {
 		t.Error("a fault of the disk is not told")
 	}
+}
+
+func TestAMemberThatIsAwayDoesNotFillTheLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var out bytes.Buffer
+		logger := newRaftLog(slog.New(slog.NewTextHandler(&out, nil)))
+		lines := func(want int) {
+			t.Helper()
+			if got := strings.Count(out.String(), "\n"); got != want {
+				t.Errorf("%d lines, want %d:\n%s", got, want, out.String())
+			}
+		}
+		for range 100 {
+			logger.Error("failed to heartbeat to", "peer", raft.ServerAddress("a:1"), "error", errors.New("refused"))
+			logger.Error("failed to heartbeat to", "peer", raft.ServerAddress("b:1"), "error", errors.New("refused"))
+		}
+		lines(2) // one for each member
+		time.Sleep(sayAgain)
+		logger.Error("failed to heartbeat to", "peer", raft.ServerAddress("a:1"), "error", errors.New("refused"))
+		lines(3)
+		logger.Error("something else")
+		logger.Error("something else")
+		lines(5)
+	})
 }
