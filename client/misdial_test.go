@@ -108,7 +108,7 @@ func TestAPortThatHangsUpIsNotTakenForATLSPort(t *testing.T) {
 	c := newClient(t, client.Config{Members: []string{l.Addr().String()}})
 	_, err = get(within(t, 500*time.Millisecond), c)
 	var dial *client.DialError
-	if err == nil || errors.As(err, &dial) || status.Code(err) != codes.Unavailable {
+	if err == nil || errors.As(err, &dial) || status.Code(err) != codes.Unavailable || !strings.Contains(client.Sentence(err), "it hung up, as a raft port does") {
 		t.Fatalf("%v", err)
 	}
 }

@@ -93,6 +93,9 @@ func Sentence(err error) string {
 			return meaning + " (" + alert + ")"
 		}
 	}
+	if strings.HasPrefix(text, "error reading server preface") {
+		return "it hung up, as a raft port does or a member that ends (" + text + ")"
+	}
 	return text
 }
 
