@@ -26,10 +26,6 @@ func Sentence(err error) string {
 	if status.Code(err) == codes.DeadlineExceeded && (strings.Contains(text, "RST_STREAM") || strings.Contains(text, "context deadline exceeded")) {
 		return "the deadline passed before a member answered"
 	}
-	// A member with certificates hangs up on a caller without.
-	if strings.Contains(text, "error reading server preface") {
-		text += "\n  it may ask for certificates: name them with --ca, --cert and --key"
-	}
 	return text
 }
 
