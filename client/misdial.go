@@ -33,10 +33,10 @@ type DialError struct {
 
 // Error says what to do on a command line.
 func (e *DialError) Error() string {
-	switch e.Fault {
-	case ErrAsksForCertificate:
+	switch {
+	case errors.Is(e.Fault, ErrAsksForCertificate):
 		return e.Fault.Error() + ": name yours with --ca, --cert, --key"
-	case ErrWithoutCertificates:
+	case errors.Is(e.Fault, ErrWithoutCertificates):
 		return e.Fault.Error() + ": leave out --ca, --cert and --key"
 	}
 	return e.Fault.Error() + ": use its API address"

@@ -249,7 +249,9 @@ func (m *Member) serve(ctx context.Context) error {
 	case <-ctx.Done():
 		// Sessions never end by themselves: do not wait for them.
 		m.grpc.Stop()
-		<-failed
+		if err := <-failed; err != nil {
+			m.log.Debug("serving ended", "error", err)
+		}
 		return nil
 	case err := <-failed:
 		if err == nil { // stopped by Abandon

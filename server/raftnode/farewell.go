@@ -58,7 +58,7 @@ func (n *Node) entriesAfter(r *reign, known, last uint64) (*raft.AppendEntriesRe
 	me := n.cfg.Identity
 	request := &raft.AppendEntriesRequest{
 		RPCHeader: raft.RPCHeader{ProtocolVersion: raft.ProtocolVersionMax, ID: []byte(me.ID), Addr: []byte(me.RaftAddress)},
-		Term:      r.term, Leader: []byte(me.RaftAddress),
+		Term:      r.term, Leader: []byte(me.RaftAddress), //nolint:staticcheck // members of raft 1.6 read it
 		PrevLogEntry: before.Index, PrevLogTerm: before.Term, LeaderCommitIndex: last,
 	}
 	for index := known + 1; index <= last; index++ {

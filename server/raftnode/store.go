@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/raft"
 	raftboltdb "github.com/hashicorp/raft-boltdb/v2"
 	"go.etcd.io/bbolt"
+	berrors "go.etcd.io/bbolt/errors"
 )
 
 const (
@@ -67,7 +68,7 @@ func openLog(dir string) (boltStore, error) {
 	switch {
 	case err == nil:
 		return store, nil
-	case errors.Is(err, bbolt.ErrTimeout):
+	case errors.Is(err, berrors.ErrTimeout):
 		return nil, fmt.Errorf("%s: %w: another program has %s open", dir, ErrInUse, logName)
 	default:
 		return nil, damaged(dir, logName, err)

@@ -131,7 +131,6 @@ func TestTheRaftPortAcceptsMembersOnly(t *testing.T) {
 // dialed is a stream layer over one connection.
 type dialed struct {
 	conn net.Conn
-	done chan struct{}
 }
 
 func (d *dialed) Dial(raft.ServerAddress, time.Duration) (net.Conn, error) { return d.conn, nil }

@@ -41,7 +41,7 @@ func (f *farLeader) Propose(ctx context.Context, r *peerv1.ProposeRequest, _ ...
 	f.loads = append(f.loads, ids)
 	f.mu.Unlock()
 	err := <-f.words
-	if err != errNotSent {
+	if !errors.Is(err, errNotSent) {
 		client.Sent{}.HandleRPC(ctx, &stats.OutHeader{})
 	}
 	if slices.Contains(ids, "odd") {
