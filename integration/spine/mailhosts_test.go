@@ -149,6 +149,19 @@ func (m *mailhosts) pids() map[string]int {
 	return pids
 }
 
+// atRest waits until no daemon runs but those of listed endpoints, and returns
+// their pids: what a change took away may take a moment to end.
+func (m *mailhosts) atRest(status *cluster.Status) map[string]int {
+	m.t.Helper()
+	cluster.Until(m.t, time.Minute, "what is not listed has ended", func() error {
+		if running := m.pids(); len(running) != len(status.Endpoints) {
+			return fmt.Errorf("%d endpoints are listed; these run: %v", len(status.Endpoints), running)
+		}
+		return nil
+	})
+	return m.pids()
+}
+
 // samePIDs fails where a daemon was started, stopped or restarted since.
 func (m *mailhosts) samePIDs(before map[string]int, what string) {
 	m.t.Helper()
@@ -313,7 +326,7 @@ func (m *mailhosts) agentKilled() {
 	status := m.Settled(time.Minute, "second")
 	victim := status.Endpoints[0].Node
 	i := slices.IndexFunc(m.agents, func(a *cluster.Agent) bool { return a.Node.ID == victim })
-	before := m.pids()
+	before := m.atRest(status)
 	m.agents[i].Kill()
 	m.Until(time.Minute, victim+" is missed", func(s *cluster.Status) error {
 		for _, n := range s.Nodes {
@@ -345,7 +358,7 @@ func (m *mailhosts) agentKilled() {
 func (m *mailhosts) membersKilled() {
 	t := m.t
 	status := m.Settled(time.Minute, "second")
-	before := m.pids()
+	before := m.atRest(status)
 	for _, member := range m.Members {
 		member.Kill()
 	}
