@@ -68,3 +68,23 @@ func TestTheRepoNamesNoMachineAndNothingOutside(t *testing.T) {
 		}
 	}
 }
+
+func TestEachDirectDependencyHasItsReason(t *testing.T) {
+	mod, err := os.ReadFile(filepath.Join(root, "go.mod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons, err := os.ReadFile(filepath.Join(root, "docs", "dependencies.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range strings.Split(string(mod), "\n") {
+		fields := strings.Fields(line)
+		if len(fields) < 2 || strings.Contains(line, "// indirect") || !strings.Contains(fields[0], "/") {
+			continue
+		}
+		if !strings.Contains(string(reasons), fields[0]) {
+			t.Errorf("docs/dependencies.md gives no reason for %s", fields[0])
+		}
+	}
+}
