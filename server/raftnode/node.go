@@ -116,7 +116,7 @@ func (n *Node) openFiles() (err error) {
 		inner = n.cfg.wrapStore(inner)
 	}
 	n.store = &watchedStore{inner: inner, watch: n.watch, dir: n.cfg.Dir, me: raft.ServerID(n.cfg.Identity.ID)}
-	if n.cache, err = raft.NewLogCache(logCacheSize, n.store); err != nil {
+	if n.cache, err = raft.NewLogCache(logCacheSize, &edgeStore{LogStore: n.store, snapshots: n.snapshots}); err != nil {
 		return fmt.Errorf("make log cache: %w", err)
 	}
 	return nil
