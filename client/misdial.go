@@ -65,12 +65,23 @@ func Misdialled(ctx context.Context, address string, secure bool, err error, dia
 		return &DialError{ErrRaftPort, err}
 	case secure && strings.Contains(text, "first record does not look like a TLS handshake"):
 		return &DialError{ErrWithoutCertificates, err}
-	case !secure && strings.Contains(text, "error reading server preface"):
+	case !secure && hungUp(text):
 		if fault := look(ctx, address, dial); fault != nil {
 			return &DialError{fault, err}
 		}
 	}
 	return err
+}
+
+// hungUp says whether a port took the connection and let go of it before it
+// said anything. Which words tell of it depends on who was quicker.
+func hungUp(text string) bool {
+	for _, words := range []string{"error reading server preface", "broken pipe", "connection reset by peer"} {
+		if strings.Contains(text, words) {
+			return true
+		}
+	}
+	return false
 }
 
 // look says hello in TLS; nil where that is not answered.

@@ -93,7 +93,7 @@ func Sentence(err error) string {
 			return meaning + " (" + alert + ")"
 		}
 	}
-	if strings.HasPrefix(text, "error reading server preface") {
+	if hungUp(text) {
 		return "it hung up, as a raft port does or a member that ends (" + text + ")"
 	}
 	return text
