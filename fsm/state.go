@@ -118,14 +118,9 @@ func (s *State) ChangedNodes(after uint64) (nodes []*v1.Node, removed []*storev1
 	return nodes, removed
 }
 
-// WatchNode returns a channel that is closed when the node's record is another
-// than in this state. It may be closed without that, rarely: look again.
-func (s *State) WatchNode(id string) <-chan struct{} {
-	_, watch := s.NodeAndWatch(id)
-	return watch
-}
-
-// NodeAndWatch is Node and WatchNode at the price of one.
+// NodeAndWatch returns a node, or nil, and a channel that is closed when the
+// node's record is another than in this state. It may be closed without that,
+// rarely: look again.
 func (s *State) NodeAndWatch(id string) (*v1.Node, <-chan struct{}) {
 	watch, row, err := s.db.Txn(false).FirstWatch(tableNodes, byID, id)
 	node, _ := row.(*v1.Node)

@@ -18,6 +18,11 @@ func closed(c <-chan struct{}) bool {
 	}
 }
 
+func watchOf(s *State, node string) <-chan struct{} {
+	_, watch := s.NodeAndWatch(node)
+	return watch
+}
+
 func TestChangedFiresForEachEntryAndRestore(t *testing.T) {
 	b := initialised(t)
 	c := b.m.Changed()
@@ -45,7 +50,7 @@ func TestAWatchOnANodeWakesForThatNodeAlone(t *testing.T) {
 	b := initialised(t)
 	b.nodes(200)
 	s := b.m.State()
-	one, two, unborn := s.WatchNode("node-1"), s.WatchNode("node-2"), s.WatchNode("node-900")
+	one, two, unborn := watchOf(s, "node-1"), watchOf(s, "node-2"), watchOf(s, "node-900")
 	b.mustDo(&storev1.CordonNode{Id: "node-2", Cordoned: true})
 	if closed(one) || !closed(two) {
 		t.Fatal("the wrong one woke")
@@ -54,7 +59,7 @@ func TestAWatchOnANodeWakesForThatNodeAlone(t *testing.T) {
 	if !closed(unborn) {
 		t.Fatal("whoever waits for a node to appear was not woken")
 	}
-	gone := b.m.State().WatchNode("node-3")
+	gone := watchOf(b.m.State(), "node-3")
 	b.mustDo(&storev1.RemoveNode{Id: "node-3", Force: true})
 	if !closed(gone) {
 		t.Fatal("whoever watches a node was not woken by its removal")
@@ -72,7 +77,7 @@ func TestAWatchOnANodeWakesForARestore(t *testing.T) {
 	other := initialised(t)
 	other.nodes(2)
 	s := other.m.State()
-	watches := []<-chan struct{}{s.WatchNode("node-1"), s.WatchNode("node-3")}
+	watches := []<-chan struct{}{watchOf(s, "node-1"), watchOf(s, "node-3")}
 	if err := other.m.Restore(&snap); err != nil {
 		t.Fatal(err)
 	}
