@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +13,7 @@ import (
 
 	"roster/client"
 	"roster/client/identity"
+	"roster/integration/loopback"
 	v1 "roster/proto/roster/v1"
 	"roster/server/raftnode"
 )
@@ -45,7 +45,7 @@ func startGroup(t *testing.T, n int, files func(string) identity.Files) *group {
 	t.Cleanup(g.stop)
 	for i := range n {
 		name := fmt.Sprintf("m%d", i+1)
-		r := &running{name: name, dir: filepath.Join(dir, name), address: freeAddress(t), raft: freeAddress(t)}
+		r := &running{name: name, dir: filepath.Join(dir, name), address: loopback.FreeAddress(t), raft: loopback.FreeAddress(t)}
 		g.members = append(g.members, r)
 		if i == 0 {
 			if _, err := raftnode.Init(r.dir, raftnode.InitOptions{
@@ -296,14 +296,4 @@ func (g *group) until(what string, ok func() bool) {
 		case <-tick.C:
 		}
 	}
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"roster/client"
+	"roster/integration/loopback"
 	v1 "roster/proto/roster/v1"
 	"roster/server/raftnode"
 )
@@ -168,7 +169,7 @@ func TestMembersJoinAndLeaveOnceAndNeverCostTheQuorum(t *testing.T) {
 	if _, err := join(again); err != nil || len(list()) != 3 || !list()[second.GetId()].GetVoter() {
 		t.Errorf("a member joins again: %v, %v", list(), err)
 	}
-	ghost := &v1.Member{Id: raftnode.NewMemberID(), Name: "ghost", RaftAddress: second.GetRaftAddress(), Address: freeAddress(t), MaxSchema: 1}
+	ghost := &v1.Member{Id: raftnode.NewMemberID(), Name: "ghost", RaftAddress: second.GetRaftAddress(), Address: loopback.FreeAddress(t), MaxSchema: 1}
 	if _, err := join(ghost); status.Code(err) != codes.AlreadyExists {
 		t.Errorf("joins at another's address: %v", err)
 	}
@@ -183,7 +184,7 @@ func TestMembersJoinAndLeaveOnceAndNeverCostTheQuorum(t *testing.T) {
 	}
 
 	// One that never starts: it gets no vote, and costs none.
-	ghost.RaftAddress = freeAddress(t)
+	ghost.RaftAddress = loopback.FreeAddress(t)
 	if _, err := join(ghost); err != nil {
 		t.Fatal(err)
 	}
@@ -245,7 +246,7 @@ func TestAMemberThatIsCutOffOrFailsToStartLeavesNothingBehind(t *testing.T) {
 	r := g.members[0]
 	g.leader()
 	g.kill(r) // Run ends without an error, and gives folder and ports back
-	taken := freeAddress(t)
+	taken := loopback.FreeAddress(t)
 	other := startGroup(t, 1, nil).members[0]
 	for _, c := range []Config{
 		{Dir: r.dir, Listen: other.address}, {Dir: r.dir, RaftListen: other.raft}, {Dir: r.dir, Listen: "192.0.2.1:1"},

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"roster/client"
+	"roster/integration/loopback"
 	v1 "roster/proto/roster/v1"
 	"roster/server/raftnode"
 )
@@ -194,7 +195,7 @@ func TestAWatchGoesOnWhereItStoppedOnAnotherMember(t *testing.T) {
 func TestPortsAndFoldersInUseAreErrorsThatNameThem(t *testing.T) {
 	g := startGroup(t, 1, nil)
 	r := g.members[0]
-	if _, err := New(Config{Dir: r.dir, Listen: freeAddress(t), RaftListen: freeAddress(t)}); !errors.Is(err, raftnode.ErrInUse) || !strings.Contains(err.Error(), r.dir) {
+	if _, err := New(Config{Dir: r.dir, Listen: loopback.FreeAddress(t), RaftListen: loopback.FreeAddress(t)}); !errors.Is(err, raftnode.ErrInUse) || !strings.Contains(err.Error(), r.dir) {
 		t.Errorf("second member on the same folder: %v", err)
 	}
 	taken, err := net.Listen("tcp", "127.0.0.1:0")

@@ -1,7 +1,7 @@
 // Package loopback hands out what tests of real processes need from the machine:
 // ports on 127.0.0.1 and short folders that daemons may enter. It must not know
-// what they are used for. Its functions may be called by many tests at once;
-// within one process no port is handed out twice.
+// what they are used for. Its functions may be called by many tests and by many
+// processes at once: no port is handed out twice while the first that got it runs.
 package loopback
 
 import (
@@ -18,15 +18,20 @@ import (
 const Host = "127.0.0.1"
 
 // Ports come from below the range that the kernel takes for outgoing
-// connections, so that a port that is closed for a moment is not taken by one.
+// connections, and from below those of roster dev, so that a port that is closed
+// for a moment is not taken by either.
 const (
 	firstPort = 12000
-	lastPort  = 31999
+	lastPort  = 19999
 )
 
+// held keeps a UDP socket of each port's number until the process ends, so that
+// other processes that ask are not given the same port while its owner is not
+// listening on it, as between two lives of a member. Nothing of Roster's and no
+// mail daemon uses UDP.
 var (
-	mu    sync.Mutex
-	given = map[int]bool{}
+	mu   sync.Mutex
+	held []net.PacketConn
 )
 
 // Ports returns n ports that nothing listens on.
@@ -40,18 +45,26 @@ func Ports(t testing.TB, n int) []int {
 			t.Fatalf("found only %d of %d free ports", len(ports), n)
 		}
 		port := firstPort + rand.IntN(lastPort-firstPort+1)
-		if given[port] {
+		claim, err := net.ListenPacket("udp", Address(port))
+		if err != nil {
 			continue
 		}
 		listener, err := net.Listen("tcp", Address(port))
 		if err != nil {
+			_ = claim.Close() // not kept: another program listens there
 			continue
 		}
 		_ = listener.Close() // nothing was accepted
-		given[port] = true
+		held = append(held, claim)
 		ports = append(ports, port)
 	}
 	return ports
+}
+
+// FreeAddress is host:port of a port that nothing listens on.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	return Address(Ports(t, 1)[0])
 }
 
 // Address is host:port on loopback.

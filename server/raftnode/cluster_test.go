@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"roster/fsm"
+	"roster/integration/loopback"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
@@ -46,20 +46,9 @@ type testCluster struct {
 	adjust  func(*Config)
 }
 
-// freeAddress is a loopback address that nothing listened on a moment ago.
-func freeAddress(t testing.TB) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().String()
-}
-
 func initOptions(t testing.TB) InitOptions {
 	return InitOptions{
-		ClusterName: "test", MemberName: "m1", RaftAddress: freeAddress(t), Address: freeAddress(t),
+		ClusterName: "test", MemberName: "m1", RaftAddress: loopback.FreeAddress(t), Address: loopback.FreeAddress(t),
 		Profile: v1.TimingProfile_TIMING_PROFILE_LAN,
 	}
 }
@@ -96,7 +85,7 @@ func (c *testCluster) prepare() *testMember {
 	name := fmt.Sprintf("m%d", len(c.members)+1)
 	m := &testMember{t: c.t, adjust: c.adjust, dir: filepath.Join(c.t.TempDir(), name), identity: Identity{
 		ID: NewMemberID(), Name: name, ClusterID: first.ClusterID, ClusterName: first.ClusterName,
-		RaftAddress: freeAddress(c.t), Address: freeAddress(c.t), Profile: first.Profile, RoundTripMS: first.RoundTripMS,
+		RaftAddress: loopback.FreeAddress(c.t), Address: loopback.FreeAddress(c.t), Profile: first.Profile, RoundTripMS: first.RoundTripMS,
 	}}
 	if err := PrepareJoin(m.dir, m.identity); err != nil {
 		c.t.Fatal(err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"roster/integration/loopback"
 	storev1 "roster/proto/roster/store/v1"
 )
 
@@ -113,7 +114,7 @@ func TestAMemberIsFoundAtItsNewAddress(t *testing.T) {
 	for _, m := range c.members {
 		must(t, m.halt())
 	}
-	mover.identity.RaftAddress = freeAddress(t)
+	mover.identity.RaftAddress = loopback.FreeAddress(t)
 	addresses[mover.identity.ID] = mover.identity.RaftAddress
 	for _, m := range c.members {
 		m.start()

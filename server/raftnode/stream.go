@@ -148,7 +148,7 @@ func (s *stream) Accept() (net.Conn, error) {
 
 // Dial connects to another member.
 func (s *stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Conn, error) {
-	if s.client == nil && !loopback(string(address)) {
+	if s.client == nil && !isLoopback(string(address)) {
 		return nil, fmt.Errorf("dial member at %s: %w", address, ErrNotLoopback)
 	}
 	ctx, cancel := context.WithTimeout(s.closing, timeout)
@@ -214,7 +214,7 @@ func (advertisedAddr) Network() string  { return "tcp" }
 func (a advertisedAddr) String() string { return string(a) }
 
 // loopback tells whether an address can only be reached on this host.
-func loopback(address string) bool {
+func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {
 		return false
