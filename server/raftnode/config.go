@@ -127,7 +127,7 @@ func (c Config) Validate() error {
 			bind = c.Listener.Addr().String()
 		}
 		for _, address := range []string{bind, c.Identity.RaftAddress} {
-			if !loopback(address) {
+			if !isLoopback(address) {
 				fault("raft address %s: %w; give certificates (`roster certs`)", address, ErrNotLoopback)
 			}
 		}

@@ -213,7 +213,7 @@ type advertisedAddr string
 func (advertisedAddr) Network() string  { return "tcp" }
 func (a advertisedAddr) String() string { return string(a) }
 
-// loopback tells whether an address can only be reached on this host.
+// isLoopback tells whether an address can only be reached on this host.
 func isLoopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	if err != nil {

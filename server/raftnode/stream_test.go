@@ -148,7 +148,7 @@ func TestPlainConnectionsStayOnLoopback(t *testing.T) {
 	for address, want := range map[string]bool{
 		"127.0.0.1:1": true, "[::1]:1": true, "localhost:1": true, "192.0.2.1:1": false, "example.org:1": false, "0.0.0.0:1": false, "": false,
 	} {
-		if loopback(address) != want {
+		if isLoopback(address) != want {
 			t.Errorf("%q counts as loopback: %v", address, !want)
 		}
 	}
