@@ -212,7 +212,12 @@ type Heartbeat struct {
 	Epoch      uint64 `protobuf:"varint,2,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	Generation uint64 `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
 	// Every service that it can run.
-	Reports       []*ServiceReport `protobuf:"bytes,4,rep,name=reports,proto3" json:"reports,omitempty"`
+	Reports []*ServiceReport `protobuf:"bytes,4,rep,name=reports,proto3" json:"reports,omitempty"`
+	// Why the host's freeze file keeps the agent from acting; empty: it does not.
+	Frozen string `protobuf:"bytes,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// The agent holds a newer set than the one that it was sent, and acts on
+	// neither.
+	Ahead         bool `protobuf:"varint,6,opt,name=ahead,proto3" json:"ahead,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -273,6 +278,20 @@ func (x *Heartbeat) GetReports() []*ServiceReport {
 		return x.Reports
 	}
 	return nil
+}
+
+func (x *Heartbeat) GetFrozen() string {
+	if x != nil {
+		return x.Frozen
+	}
+	return ""
+}
+
+func (x *Heartbeat) GetAhead() bool {
+	if x != nil {
+		return x.Ahead
+	}
+	return false
 }
 
 // From member to agent: a Welcome, then sets and acknowledgements.
@@ -460,7 +479,13 @@ type AssignmentSet struct {
 	Generation  uint64                 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
 	Assignments []*Assignment          `protobuf:"bytes,3,rep,name=assignments,proto3" json:"assignments,omitempty"`
 	// True where no assignment is meant; an empty list without it is no order.
-	Empty         bool `protobuf:"varint,4,opt,name=empty,proto3" json:"empty,omitempty"`
+	Empty bool `protobuf:"varint,4,opt,name=empty,proto3" json:"empty,omitempty"`
+	// Report, touch nothing.
+	Observe bool `protobuf:"varint,5,opt,name=observe,proto3" json:"observe,omitempty"`
+	// The operator keeps Roster off this node for now: report, touch nothing.
+	HandsOff bool `protobuf:"varint,6,opt,name=hands_off,json=handsOff,proto3" json:"hands_off,omitempty"`
+	// This set also replaces one that is newer, up to this one.
+	Supersedes    *SetVersion `protobuf:"bytes,7,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -521,6 +546,27 @@ func (x *AssignmentSet) GetEmpty() bool {
 		return x.Empty
 	}
 	return false
+}
+
+func (x *AssignmentSet) GetObserve() bool {
+	if x != nil {
+		return x.Observe
+	}
+	return false
+}
+
+func (x *AssignmentSet) GetHandsOff() bool {
+	if x != nil {
+		return x.HandsOff
+	}
+	return false
+}
+
+func (x *AssignmentSet) GetSupersedes() *SetVersion {
+	if x != nil {
+		return x.Supersedes
+	}
+	return nil
 }
 
 // HeartbeatAck answers a heartbeat.
@@ -605,14 +651,16 @@ const file_roster_v1_agent_proto_rawDesc = "" +
 	"\n" +
 	"generation\x18\x06 \x01(\x04R\n" +
 	"generation\x12\x18\n" +
-	"\aversion\x18\a \x01(\tR\aversion\"\x91\x01\n" +
+	"\aversion\x18\a \x01(\tR\aversion\"\xbf\x01\n" +
 	"\tHeartbeat\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x14\n" +
 	"\x05epoch\x18\x02 \x01(\x04R\x05epoch\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x03 \x01(\x04R\n" +
 	"generation\x122\n" +
-	"\areports\x18\x04 \x03(\v2\x18.roster.v1.ServiceReportR\areports\"\xa7\x01\n" +
+	"\areports\x18\x04 \x03(\v2\x18.roster.v1.ServiceReportR\areports\x12\x16\n" +
+	"\x06frozen\x18\x05 \x01(\tR\x06frozen\x12\x14\n" +
+	"\x05ahead\x18\x06 \x01(\bR\x05ahead\"\xa7\x01\n" +
 	"\x0fSessionResponse\x12.\n" +
 	"\awelcome\x18\x01 \x01(\v2\x12.roster.v1.WelcomeH\x00R\awelcome\x12,\n" +
 	"\x03set\x18\x02 \x01(\v2\x18.roster.v1.AssignmentSetH\x00R\x03set\x12+\n" +
@@ -624,14 +672,19 @@ const file_roster_v1_agent_proto_rawDesc = "" +
 	"\acluster\x18\x02 \x01(\tR\acluster\x12\x14\n" +
 	"\x05epoch\x18\x03 \x01(\x04R\x05epoch\x127\n" +
 	"\theartbeat\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\theartbeat\x12\x18\n" +
-	"\amembers\x18\x05 \x03(\tR\amembers\"\x94\x01\n" +
+	"\amembers\x18\x05 \x03(\tR\amembers\"\x82\x02\n" +
 	"\rAssignmentSet\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x02 \x01(\x04R\n" +
 	"generation\x127\n" +
 	"\vassignments\x18\x03 \x03(\v2\x15.roster.v1.AssignmentR\vassignments\x12\x14\n" +
-	"\x05empty\x18\x04 \x01(\bR\x05empty\"c\n" +
+	"\x05empty\x18\x04 \x01(\bR\x05empty\x12\x18\n" +
+	"\aobserve\x18\x05 \x01(\bR\aobserve\x12\x1b\n" +
+	"\thands_off\x18\x06 \x01(\bR\bhandsOff\x125\n" +
+	"\n" +
+	"supersedes\x18\a \x01(\v2\x15.roster.v1.SetVersionR\n" +
+	"supersedes\"c\n" +
 	"\fHeartbeatAck\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12\x1d\n" +
 	"\n" +
@@ -665,6 +718,7 @@ var file_roster_v1_agent_proto_goTypes = []any{
 	(*ServiceReport)(nil),       // 8: roster.v1.ServiceReport
 	(*durationpb.Duration)(nil), // 9: google.protobuf.Duration
 	(*Assignment)(nil),          // 10: roster.v1.Assignment
+	(*SetVersion)(nil),          // 11: roster.v1.SetVersion
 }
 var file_roster_v1_agent_proto_depIdxs = []int32{
 	1,  // 0: roster.v1.SessionRequest.hello:type_name -> roster.v1.Hello
@@ -676,13 +730,14 @@ var file_roster_v1_agent_proto_depIdxs = []int32{
 	6,  // 6: roster.v1.SessionResponse.ack:type_name -> roster.v1.HeartbeatAck
 	9,  // 7: roster.v1.Welcome.heartbeat:type_name -> google.protobuf.Duration
 	10, // 8: roster.v1.AssignmentSet.assignments:type_name -> roster.v1.Assignment
-	0,  // 9: roster.v1.AgentService.Session:input_type -> roster.v1.SessionRequest
-	3,  // 10: roster.v1.AgentService.Session:output_type -> roster.v1.SessionResponse
-	10, // [10:11] is the sub-list for method output_type
-	9,  // [9:10] is the sub-list for method input_type
-	9,  // [9:9] is the sub-list for extension type_name
-	9,  // [9:9] is the sub-list for extension extendee
-	0,  // [0:9] is the sub-list for field type_name
+	11, // 9: roster.v1.AssignmentSet.supersedes:type_name -> roster.v1.SetVersion
+	0,  // 10: roster.v1.AgentService.Session:input_type -> roster.v1.SessionRequest
+	3,  // 11: roster.v1.AgentService.Session:output_type -> roster.v1.SessionResponse
+	11, // [11:12] is the sub-list for method output_type
+	10, // [10:11] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_agent_proto_init() }

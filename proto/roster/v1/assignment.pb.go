@@ -159,7 +159,10 @@ type Assignment struct {
 	// Upper bound of the drain.
 	Drain *durationpb.Duration `protobuf:"bytes,7,opt,name=drain,proto3" json:"drain,omitempty"`
 	// Revision of the topology that asked for it.
-	Revision      uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
+	Revision uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
+	// It stands in for what was lost: it fills no seat, and goes back when its
+	// pool is whole again.
+	Borrowed      bool `protobuf:"varint,9,opt,name=borrowed,proto3" json:"borrowed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -248,6 +251,13 @@ func (x *Assignment) GetRevision() uint64 {
 		return x.Revision
 	}
 	return 0
+}
+
+func (x *Assignment) GetBorrowed() bool {
+	if x != nil {
+		return x.Borrowed
+	}
+	return false
 }
 
 // ServiceReport is one service as an agent sees it.
@@ -678,7 +688,7 @@ var File_roster_v1_assignment_proto protoreflect.FileDescriptor
 
 const file_roster_v1_assignment_proto_rawDesc = "" +
 	"\n" +
-	"\x1aroster/v1/assignment.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x90\x02\n" +
+	"\x1aroster/v1/assignment.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n" +
 	"\n" +
 	"Assignment\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
@@ -688,7 +698,8 @@ const file_roster_v1_assignment_proto_rawDesc = "" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x120\n" +
 	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12/\n" +
 	"\x05drain\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05drain\x12\x1a\n" +
-	"\brevision\x18\b \x01(\x04R\brevision\"\xd0\x01\n" +
+	"\brevision\x18\b \x01(\x04R\brevision\x12\x1a\n" +
+	"\bborrowed\x18\t \x01(\bR\bborrowed\"\xd0\x01\n" +
 	"\rServiceReport\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12-\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x17.roster.v1.ServiceStateR\x05state\x120\n" +

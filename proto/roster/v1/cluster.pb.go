@@ -495,7 +495,9 @@ type ServiceStatus struct {
 	// The floor that is kept at the moment.
 	FloorInForce uint32 `protobuf:"varint,4,opt,name=floor_in_force,json=floorInForce,proto3" json:"floor_in_force,omitempty"`
 	// Nodes wanted serving.
-	Wanted        uint32 `protobuf:"varint,5,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	Wanted uint32 `protobuf:"varint,5,opt,name=wanted,proto3" json:"wanted,omitempty"`
+	// Ids of the nodes that have borrowed it, sorted.
+	Borrowed      []string `protobuf:"bytes,6,rep,name=borrowed,proto3" json:"borrowed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -565,6 +567,13 @@ func (x *ServiceStatus) GetWanted() uint32 {
 	return 0
 }
 
+func (x *ServiceStatus) GetBorrowed() []string {
+	if x != nil {
+		return x.Borrowed
+	}
+	return nil
+}
+
 // NodeStatus is one node in a line.
 type NodeStatus struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -578,7 +587,14 @@ type NodeStatus struct {
 	// Services that are draining, sorted.
 	Draining []string `protobuf:"bytes,7,rep,name=draining,proto3" json:"draining,omitempty"`
 	// Pools whose seats it fills, sorted.
-	Pools         []string `protobuf:"bytes,8,rep,name=pools,proto3" json:"pools,omitempty"`
+	Pools []string `protobuf:"bytes,8,rep,name=pools,proto3" json:"pools,omitempty"`
+	// Services that it has borrowed, sorted; they are in services too.
+	Borrowed []string  `protobuf:"bytes,9,rep,name=borrowed,proto3" json:"borrowed,omitempty"`
+	Mode     AgentMode `protobuf:"varint,10,opt,name=mode,proto3,enum=roster.v1.AgentMode" json:"mode,omitempty"`
+	// It is drained, or on the way.
+	Drained bool `protobuf:"varint,11,opt,name=drained,proto3" json:"drained,omitempty"`
+	// Nothing is changed on it: the operator's freeze, or its host's own file.
+	HandsOff      bool `protobuf:"varint,12,opt,name=hands_off,json=handsOff,proto3" json:"hands_off,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -667,6 +683,34 @@ func (x *NodeStatus) GetPools() []string {
 		return x.Pools
 	}
 	return nil
+}
+
+func (x *NodeStatus) GetBorrowed() []string {
+	if x != nil {
+		return x.Borrowed
+	}
+	return nil
+}
+
+func (x *NodeStatus) GetMode() AgentMode {
+	if x != nil {
+		return x.Mode
+	}
+	return AgentMode_AGENT_MODE_UNSPECIFIED
+}
+
+func (x *NodeStatus) GetDrained() bool {
+	if x != nil {
+		return x.Drained
+	}
+	return false
+}
+
+func (x *NodeStatus) GetHandsOff() bool {
+	if x != nil {
+		return x.HandsOff
+	}
+	return false
 }
 
 // StatusEndpoint is an endpoint in a line.
@@ -855,9 +899,15 @@ type Status struct {
 	Term      uint64        `protobuf:"varint,14,opt,name=term,proto3" json:"term,omitempty"`
 	Profile   TimingProfile `protobuf:"varint,15,opt,name=profile,proto3,enum=roster.v1.TimingProfile" json:"profile,omitempty"`
 	// The member that answered, and whether it read its own state only.
-	AnsweredBy    string                 `protobuf:"bytes,16,opt,name=answered_by,json=answeredBy,proto3" json:"answered_by,omitempty"`
-	Stale         bool                   `protobuf:"varint,17,opt,name=stale,proto3" json:"stale,omitempty"`
-	Time          *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=time,proto3" json:"time,omitempty"`
+	AnsweredBy string                 `protobuf:"bytes,16,opt,name=answered_by,json=answeredBy,proto3" json:"answered_by,omitempty"`
+	Stale      bool                   `protobuf:"varint,17,opt,name=stale,proto3" json:"stale,omitempty"`
+	Time       *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=time,proto3" json:"time,omitempty"`
+	// Why Roster holds; null where it does not.
+	Hold *Hold `protobuf:"bytes,19,opt,name=hold,proto3" json:"hold,omitempty"`
+	// What is frozen, oldest first.
+	Freezes []*Freeze `protobuf:"bytes,20,rep,name=freezes,proto3" json:"freezes,omitempty"`
+	// What waits for the operator's word.
+	Plans         []*ProposedPlan `protobuf:"bytes,21,rep,name=plans,proto3" json:"plans,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1014,6 +1064,27 @@ func (x *Status) GetStale() bool {
 func (x *Status) GetTime() *timestamppb.Timestamp {
 	if x != nil {
 		return x.Time
+	}
+	return nil
+}
+
+func (x *Status) GetHold() *Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+func (x *Status) GetFreezes() []*Freeze {
+	if x != nil {
+		return x.Freezes
+	}
+	return nil
+}
+
+func (x *Status) GetPlans() []*ProposedPlan {
+	if x != nil {
+		return x.Plans
 	}
 	return nil
 }
@@ -1593,11 +1664,110 @@ func (x *SnapshotMemberResponse) GetSizeBytes() uint64 {
 	return 0
 }
 
+// The state to save.
+type SaveSnapshotRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stale         bool                   `protobuf:"varint,1,opt,name=stale,proto3" json:"stale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SaveSnapshotRequest) Reset() {
+	*x = SaveSnapshotRequest{}
+	mi := &file_roster_v1_cluster_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SaveSnapshotRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SaveSnapshotRequest) ProtoMessage() {}
+
+func (x *SaveSnapshotRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_cluster_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SaveSnapshotRequest.ProtoReflect.Descriptor instead.
+func (*SaveSnapshotRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *SaveSnapshotRequest) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+// A piece of the file, in order.
+type SaveSnapshotResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Data  []byte                 `protobuf:"bytes,1,opt,name=data,proto3" json:"data,omitempty"`
+	// With the first piece: the index of the state.
+	Index         uint64 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SaveSnapshotResponse) Reset() {
+	*x = SaveSnapshotResponse{}
+	mi := &file_roster_v1_cluster_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SaveSnapshotResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SaveSnapshotResponse) ProtoMessage() {}
+
+func (x *SaveSnapshotResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_cluster_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SaveSnapshotResponse.ProtoReflect.Descriptor instead.
+func (*SaveSnapshotResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *SaveSnapshotResponse) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
+func (x *SaveSnapshotResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 var File_roster_v1_cluster_proto protoreflect.FileDescriptor
 
 const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\x17roster/v1/cluster.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18roster/v1/endpoint.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\"\xe9\x01\n" +
+	"\x17roster/v1/cluster.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18roster/v1/endpoint.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\"\xe9\x01\n" +
 	"\aCluster\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -1622,13 +1792,14 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\x06silent\x18\v \x01(\v2\x19.google.protobuf.DurationR\x06silent\"@\n" +
 	"\x0eStatusTopology\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\x8f\x01\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\"\xab\x01\n" +
 	"\rServiceStatus\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\rR\x05ready\x12\x14\n" +
 	"\x05floor\x18\x02 \x01(\rR\x05floor\x12\x14\n" +
 	"\x05nodes\x18\x03 \x03(\tR\x05nodes\x12$\n" +
 	"\x0efloor_in_force\x18\x04 \x01(\rR\ffloorInForce\x12\x16\n" +
-	"\x06wanted\x18\x05 \x01(\rR\x06wanted\"\xde\x01\n" +
+	"\x06wanted\x18\x05 \x01(\rR\x06wanted\x12\x1a\n" +
+	"\bborrowed\x18\x06 \x03(\tR\bborrowed\"\xdb\x02\n" +
 	"\n" +
 	"NodeStatus\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
@@ -1638,7 +1809,12 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\bcordoned\x18\x05 \x01(\bR\bcordoned\x12\x1a\n" +
 	"\bservices\x18\x06 \x03(\tR\bservices\x12\x1a\n" +
 	"\bdraining\x18\a \x03(\tR\bdraining\x12\x14\n" +
-	"\x05pools\x18\b \x03(\tR\x05pools\"\x88\x01\n" +
+	"\x05pools\x18\b \x03(\tR\x05pools\x12\x1a\n" +
+	"\bborrowed\x18\t \x03(\tR\bborrowed\x12(\n" +
+	"\x04mode\x18\n" +
+	" \x01(\x0e2\x14.roster.v1.AgentModeR\x04mode\x12\x18\n" +
+	"\adrained\x18\v \x01(\bR\adrained\x12\x1b\n" +
+	"\thands_off\x18\f \x01(\bR\bhandsOff\"\x88\x01\n" +
 	"\x0eStatusEndpoint\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x18\n" +
@@ -1651,7 +1827,7 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x14\n" +
 	"\x05voter\x18\x05 \x01(\bR\x05voter\x12,\n" +
 	"\x05state\x18\x06 \x01(\x0e2\x16.roster.v1.MemberStateR\x05state\x121\n" +
-	"\x06silent\x18\a \x01(\v2\x19.google.protobuf.DurationR\x06silent\"\x99\x06\n" +
+	"\x06silent\x18\a \x01(\v2\x19.google.protobuf.DurationR\x06silent\"\x9a\a\n" +
 	"\x06Status\x12,\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x16.roster.v1.StatusStateR\x05state\x125\n" +
 	"\btopology\x18\x02 \x01(\v2\x19.roster.v1.StatusTopologyR\btopology\x12\x18\n" +
@@ -1673,7 +1849,10 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\vanswered_by\x18\x10 \x01(\tR\n" +
 	"answeredBy\x12\x14\n" +
 	"\x05stale\x18\x11 \x01(\bR\x05stale\x12.\n" +
-	"\x04time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x1aU\n" +
+	"\x04time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12#\n" +
+	"\x04hold\x18\x13 \x01(\v2\x0f.roster.v1.HoldR\x04hold\x12+\n" +
+	"\afreezes\x18\x14 \x03(\v2\x11.roster.v1.FreezeR\afreezes\x12-\n" +
+	"\x05plans\x18\x15 \x03(\v2\x17.roster.v1.ProposedPlanR\x05plans\x1aU\n" +
 	"\rServicesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
 	"\x05value\x18\x02 \x01(\v2\x18.roster.v1.ServiceStatusR\x05value:\x028\x01\"(\n" +
@@ -1707,7 +1886,12 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\x16SnapshotMemberResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1d\n" +
 	"\n" +
-	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes*{\n" +
+	"size_bytes\x18\x02 \x01(\x04R\tsizeBytes\"+\n" +
+	"\x13SaveSnapshotRequest\x12\x14\n" +
+	"\x05stale\x18\x01 \x01(\bR\x05stale\"@\n" +
+	"\x14SaveSnapshotResponse\x12\x12\n" +
+	"\x04data\x18\x01 \x01(\fR\x04data\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index*{\n" +
 	"\rTimingProfile\x12\x1e\n" +
 	"\x1aTIMING_PROFILE_UNSPECIFIED\x10\x00\x12\x16\n" +
 	"\x12TIMING_PROFILE_LAN\x10\x01\x12\x16\n" +
@@ -1724,7 +1908,7 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\x14STATUS_STATE_HOLDING\x10\x03\x12\x17\n" +
 	"\x13STATUS_STATE_FROZEN\x10\x04\x12\x1d\n" +
 	"\x19STATUS_STATE_FLOOR_BROKEN\x10\x05\x12\x1a\n" +
-	"\x16STATUS_STATE_NO_QUORUM\x10\x062\xfc\x03\n" +
+	"\x16STATUS_STATE_NO_QUORUM\x10\x062\xcf\x04\n" +
 	"\x0eClusterService\x12F\n" +
 	"\tGetStatus\x12\x1b.roster.v1.GetStatusRequest\x1a\x1c.roster.v1.GetStatusResponse\x12L\n" +
 	"\vListMembers\x12\x1d.roster.v1.ListMembersRequest\x1a\x1e.roster.v1.ListMembersResponse\x12I\n" +
@@ -1732,7 +1916,8 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"JoinMember\x12\x1c.roster.v1.JoinMemberRequest\x1a\x1d.roster.v1.JoinMemberResponse\x12O\n" +
 	"\fRemoveMember\x12\x1e.roster.v1.RemoveMemberRequest\x1a\x1f.roster.v1.RemoveMemberResponse\x12a\n" +
 	"\x12TransferLeadership\x12$.roster.v1.TransferLeadershipRequest\x1a%.roster.v1.TransferLeadershipResponse\x12U\n" +
-	"\x0eSnapshotMember\x12 .roster.v1.SnapshotMemberRequest\x1a!.roster.v1.SnapshotMemberResponseB!Z\x1froster/proto/roster/v1;rosterv1b\x06proto3"
+	"\x0eSnapshotMember\x12 .roster.v1.SnapshotMemberRequest\x1a!.roster.v1.SnapshotMemberResponse\x12Q\n" +
+	"\fSaveSnapshot\x12\x1e.roster.v1.SaveSnapshotRequest\x1a\x1f.roster.v1.SaveSnapshotResponse0\x01B!Z\x1froster/proto/roster/v1;rosterv1b\x06proto3"
 
 var (
 	file_roster_v1_cluster_proto_rawDescOnce sync.Once
@@ -1747,7 +1932,7 @@ func file_roster_v1_cluster_proto_rawDescGZIP() []byte {
 }
 
 var file_roster_v1_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_roster_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_roster_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_roster_v1_cluster_proto_goTypes = []any{
 	(TimingProfile)(0),                 // 0: roster.v1.TimingProfile
 	(MemberState)(0),                   // 1: roster.v1.MemberState
@@ -1772,54 +1957,66 @@ var file_roster_v1_cluster_proto_goTypes = []any{
 	(*TransferLeadershipResponse)(nil), // 20: roster.v1.TransferLeadershipResponse
 	(*SnapshotMemberRequest)(nil),      // 21: roster.v1.SnapshotMemberRequest
 	(*SnapshotMemberResponse)(nil),     // 22: roster.v1.SnapshotMemberResponse
-	nil,                                // 23: roster.v1.Status.ServicesEntry
-	(*timestamppb.Timestamp)(nil),      // 24: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),        // 25: google.protobuf.Duration
-	(NodeState)(0),                     // 26: roster.v1.NodeState
-	(EndpointState)(0),                 // 27: roster.v1.EndpointState
-	(*Shortage)(nil),                   // 28: roster.v1.Shortage
+	(*SaveSnapshotRequest)(nil),        // 23: roster.v1.SaveSnapshotRequest
+	(*SaveSnapshotResponse)(nil),       // 24: roster.v1.SaveSnapshotResponse
+	nil,                                // 25: roster.v1.Status.ServicesEntry
+	(*timestamppb.Timestamp)(nil),      // 26: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 27: google.protobuf.Duration
+	(NodeState)(0),                     // 28: roster.v1.NodeState
+	(AgentMode)(0),                     // 29: roster.v1.AgentMode
+	(EndpointState)(0),                 // 30: roster.v1.EndpointState
+	(*Shortage)(nil),                   // 31: roster.v1.Shortage
+	(*Hold)(nil),                       // 32: roster.v1.Hold
+	(*Freeze)(nil),                     // 33: roster.v1.Freeze
+	(*ProposedPlan)(nil),               // 34: roster.v1.ProposedPlan
 }
 var file_roster_v1_cluster_proto_depIdxs = []int32{
 	0,  // 0: roster.v1.Cluster.profile:type_name -> roster.v1.TimingProfile
-	24, // 1: roster.v1.Cluster.created:type_name -> google.protobuf.Timestamp
+	26, // 1: roster.v1.Cluster.created:type_name -> google.protobuf.Timestamp
 	1,  // 2: roster.v1.Member.state:type_name -> roster.v1.MemberState
-	25, // 3: roster.v1.Member.silent:type_name -> google.protobuf.Duration
-	26, // 4: roster.v1.NodeStatus.state:type_name -> roster.v1.NodeState
-	27, // 5: roster.v1.StatusEndpoint.state:type_name -> roster.v1.EndpointState
-	1,  // 6: roster.v1.StatusMember.state:type_name -> roster.v1.MemberState
-	25, // 7: roster.v1.StatusMember.silent:type_name -> google.protobuf.Duration
-	2,  // 8: roster.v1.Status.state:type_name -> roster.v1.StatusState
-	5,  // 9: roster.v1.Status.topology:type_name -> roster.v1.StatusTopology
-	23, // 10: roster.v1.Status.services:type_name -> roster.v1.Status.ServicesEntry
-	7,  // 11: roster.v1.Status.nodes:type_name -> roster.v1.NodeStatus
-	8,  // 12: roster.v1.Status.endpoints:type_name -> roster.v1.StatusEndpoint
-	9,  // 13: roster.v1.Status.members:type_name -> roster.v1.StatusMember
-	28, // 14: roster.v1.Status.shortages:type_name -> roster.v1.Shortage
-	0,  // 15: roster.v1.Status.profile:type_name -> roster.v1.TimingProfile
-	24, // 16: roster.v1.Status.time:type_name -> google.protobuf.Timestamp
-	10, // 17: roster.v1.GetStatusResponse.status:type_name -> roster.v1.Status
-	4,  // 18: roster.v1.ListMembersResponse.members:type_name -> roster.v1.Member
-	4,  // 19: roster.v1.JoinMemberRequest.member:type_name -> roster.v1.Member
-	3,  // 20: roster.v1.JoinMemberResponse.cluster:type_name -> roster.v1.Cluster
-	4,  // 21: roster.v1.JoinMemberResponse.members:type_name -> roster.v1.Member
-	6,  // 22: roster.v1.Status.ServicesEntry.value:type_name -> roster.v1.ServiceStatus
-	11, // 23: roster.v1.ClusterService.GetStatus:input_type -> roster.v1.GetStatusRequest
-	13, // 24: roster.v1.ClusterService.ListMembers:input_type -> roster.v1.ListMembersRequest
-	15, // 25: roster.v1.ClusterService.JoinMember:input_type -> roster.v1.JoinMemberRequest
-	17, // 26: roster.v1.ClusterService.RemoveMember:input_type -> roster.v1.RemoveMemberRequest
-	19, // 27: roster.v1.ClusterService.TransferLeadership:input_type -> roster.v1.TransferLeadershipRequest
-	21, // 28: roster.v1.ClusterService.SnapshotMember:input_type -> roster.v1.SnapshotMemberRequest
-	12, // 29: roster.v1.ClusterService.GetStatus:output_type -> roster.v1.GetStatusResponse
-	14, // 30: roster.v1.ClusterService.ListMembers:output_type -> roster.v1.ListMembersResponse
-	16, // 31: roster.v1.ClusterService.JoinMember:output_type -> roster.v1.JoinMemberResponse
-	18, // 32: roster.v1.ClusterService.RemoveMember:output_type -> roster.v1.RemoveMemberResponse
-	20, // 33: roster.v1.ClusterService.TransferLeadership:output_type -> roster.v1.TransferLeadershipResponse
-	22, // 34: roster.v1.ClusterService.SnapshotMember:output_type -> roster.v1.SnapshotMemberResponse
-	29, // [29:35] is the sub-list for method output_type
-	23, // [23:29] is the sub-list for method input_type
-	23, // [23:23] is the sub-list for extension type_name
-	23, // [23:23] is the sub-list for extension extendee
-	0,  // [0:23] is the sub-list for field type_name
+	27, // 3: roster.v1.Member.silent:type_name -> google.protobuf.Duration
+	28, // 4: roster.v1.NodeStatus.state:type_name -> roster.v1.NodeState
+	29, // 5: roster.v1.NodeStatus.mode:type_name -> roster.v1.AgentMode
+	30, // 6: roster.v1.StatusEndpoint.state:type_name -> roster.v1.EndpointState
+	1,  // 7: roster.v1.StatusMember.state:type_name -> roster.v1.MemberState
+	27, // 8: roster.v1.StatusMember.silent:type_name -> google.protobuf.Duration
+	2,  // 9: roster.v1.Status.state:type_name -> roster.v1.StatusState
+	5,  // 10: roster.v1.Status.topology:type_name -> roster.v1.StatusTopology
+	25, // 11: roster.v1.Status.services:type_name -> roster.v1.Status.ServicesEntry
+	7,  // 12: roster.v1.Status.nodes:type_name -> roster.v1.NodeStatus
+	8,  // 13: roster.v1.Status.endpoints:type_name -> roster.v1.StatusEndpoint
+	9,  // 14: roster.v1.Status.members:type_name -> roster.v1.StatusMember
+	31, // 15: roster.v1.Status.shortages:type_name -> roster.v1.Shortage
+	0,  // 16: roster.v1.Status.profile:type_name -> roster.v1.TimingProfile
+	26, // 17: roster.v1.Status.time:type_name -> google.protobuf.Timestamp
+	32, // 18: roster.v1.Status.hold:type_name -> roster.v1.Hold
+	33, // 19: roster.v1.Status.freezes:type_name -> roster.v1.Freeze
+	34, // 20: roster.v1.Status.plans:type_name -> roster.v1.ProposedPlan
+	10, // 21: roster.v1.GetStatusResponse.status:type_name -> roster.v1.Status
+	4,  // 22: roster.v1.ListMembersResponse.members:type_name -> roster.v1.Member
+	4,  // 23: roster.v1.JoinMemberRequest.member:type_name -> roster.v1.Member
+	3,  // 24: roster.v1.JoinMemberResponse.cluster:type_name -> roster.v1.Cluster
+	4,  // 25: roster.v1.JoinMemberResponse.members:type_name -> roster.v1.Member
+	6,  // 26: roster.v1.Status.ServicesEntry.value:type_name -> roster.v1.ServiceStatus
+	11, // 27: roster.v1.ClusterService.GetStatus:input_type -> roster.v1.GetStatusRequest
+	13, // 28: roster.v1.ClusterService.ListMembers:input_type -> roster.v1.ListMembersRequest
+	15, // 29: roster.v1.ClusterService.JoinMember:input_type -> roster.v1.JoinMemberRequest
+	17, // 30: roster.v1.ClusterService.RemoveMember:input_type -> roster.v1.RemoveMemberRequest
+	19, // 31: roster.v1.ClusterService.TransferLeadership:input_type -> roster.v1.TransferLeadershipRequest
+	21, // 32: roster.v1.ClusterService.SnapshotMember:input_type -> roster.v1.SnapshotMemberRequest
+	23, // 33: roster.v1.ClusterService.SaveSnapshot:input_type -> roster.v1.SaveSnapshotRequest
+	12, // 34: roster.v1.ClusterService.GetStatus:output_type -> roster.v1.GetStatusResponse
+	14, // 35: roster.v1.ClusterService.ListMembers:output_type -> roster.v1.ListMembersResponse
+	16, // 36: roster.v1.ClusterService.JoinMember:output_type -> roster.v1.JoinMemberResponse
+	18, // 37: roster.v1.ClusterService.RemoveMember:output_type -> roster.v1.RemoveMemberResponse
+	20, // 38: roster.v1.ClusterService.TransferLeadership:output_type -> roster.v1.TransferLeadershipResponse
+	22, // 39: roster.v1.ClusterService.SnapshotMember:output_type -> roster.v1.SnapshotMemberResponse
+	24, // 40: roster.v1.ClusterService.SaveSnapshot:output_type -> roster.v1.SaveSnapshotResponse
+	34, // [34:41] is the sub-list for method output_type
+	27, // [27:34] is the sub-list for method input_type
+	27, // [27:27] is the sub-list for extension type_name
+	27, // [27:27] is the sub-list for extension extendee
+	0,  // [0:27] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_cluster_proto_init() }
@@ -1828,6 +2025,7 @@ func file_roster_v1_cluster_proto_init() {
 		return
 	}
 	file_roster_v1_endpoint_proto_init()
+	file_roster_v1_guard_proto_init()
 	file_roster_v1_node_proto_init()
 	file_roster_v1_plan_proto_init()
 	type x struct{}
@@ -1836,7 +2034,7 @@ func file_roster_v1_cluster_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_v1_cluster_proto_rawDesc), len(file_roster_v1_cluster_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

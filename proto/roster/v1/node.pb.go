@@ -11,6 +11,7 @@ package rosterv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -133,6 +134,59 @@ func (ChangeMode) EnumDescriptor() ([]byte, []int) {
 	return file_roster_v1_node_proto_rawDescGZIP(), []int{1}
 }
 
+// AgentMode says whether an agent acts.
+type AgentMode int32
+
+const (
+	// Read as act.
+	AgentMode_AGENT_MODE_UNSPECIFIED AgentMode = 0
+	// It makes its set true.
+	AgentMode_AGENT_MODE_ACT AgentMode = 1
+	// It reports what really answers and touches nothing.
+	AgentMode_AGENT_MODE_OBSERVE AgentMode = 2
+)
+
+// Enum value maps for AgentMode.
+var (
+	AgentMode_name = map[int32]string{
+		0: "AGENT_MODE_UNSPECIFIED",
+		1: "AGENT_MODE_ACT",
+		2: "AGENT_MODE_OBSERVE",
+	}
+	AgentMode_value = map[string]int32{
+		"AGENT_MODE_UNSPECIFIED": 0,
+		"AGENT_MODE_ACT":         1,
+		"AGENT_MODE_OBSERVE":     2,
+	}
+)
+
+func (x AgentMode) Enum() *AgentMode {
+	p := new(AgentMode)
+	*p = x
+	return p
+}
+
+func (x AgentMode) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (AgentMode) Descriptor() protoreflect.EnumDescriptor {
+	return file_roster_v1_node_proto_enumTypes[2].Descriptor()
+}
+
+func (AgentMode) Type() protoreflect.EnumType {
+	return &file_roster_v1_node_proto_enumTypes[2]
+}
+
+func (x AgentMode) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use AgentMode.Descriptor instead.
+func (AgentMode) EnumDescriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{2}
+}
+
 // ServiceClaim is one service that an agent says it can run.
 type ServiceClaim struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -145,7 +199,9 @@ type ServiceClaim struct {
 	// Where it answers when it serves.
 	Endpoints []*Endpoint `protobuf:"bytes,5,rep,name=endpoints,proto3" json:"endpoints,omitempty"`
 	// Driver that runs it, for people.
-	Driver        string `protobuf:"bytes,6,opt,name=driver,proto3" json:"driver,omitempty"`
+	Driver string `protobuf:"bytes,6,opt,name=driver,proto3" json:"driver,omitempty"`
+	// The host's own configuration says that it is never drained or stopped.
+	NeverStop     bool `protobuf:"varint,7,opt,name=never_stop,json=neverStop,proto3" json:"never_stop,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -222,6 +278,13 @@ func (x *ServiceClaim) GetDriver() string {
 	return ""
 }
 
+func (x *ServiceClaim) GetNeverStop() bool {
+	if x != nil {
+		return x.NeverStop
+	}
+	return false
+}
+
 // NodeClaims is what an agent's own config says of its node.
 type NodeClaims struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -229,8 +292,10 @@ type NodeClaims struct {
 	Zone   string                 `protobuf:"bytes,2,opt,name=zone,proto3" json:"zone,omitempty"`
 	Labels map[string]string      `protobuf:"bytes,3,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// Relative capacity, a weight; 0 is read as 100.
-	Capacity      uint32          `protobuf:"varint,4,opt,name=capacity,proto3" json:"capacity,omitempty"`
-	Services      []*ServiceClaim `protobuf:"bytes,5,rep,name=services,proto3" json:"services,omitempty"`
+	Capacity uint32          `protobuf:"varint,4,opt,name=capacity,proto3" json:"capacity,omitempty"`
+	Services []*ServiceClaim `protobuf:"bytes,5,rep,name=services,proto3" json:"services,omitempty"`
+	// What the host's configuration says; see Node.mode.
+	Mode          AgentMode `protobuf:"varint,6,opt,name=mode,proto3,enum=roster.v1.AgentMode" json:"mode,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -300,6 +365,210 @@ func (x *NodeClaims) GetServices() []*ServiceClaim {
 	return nil
 }
 
+func (x *NodeClaims) GetMode() AgentMode {
+	if x != nil {
+		return x.Mode
+	}
+	return AgentMode_AGENT_MODE_UNSPECIFIED
+}
+
+// NodeDrain is the operator's wish that a node serves nothing: it is cordoned
+// and its seat is given away.
+type NodeDrain struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Since *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=since,proto3" json:"since,omitempty"`
+	// When it should be empty. Floors are kept all the same.
+	Deadline *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	// Identity of who asked.
+	By            string `protobuf:"bytes,3,opt,name=by,proto3" json:"by,omitempty"`
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NodeDrain) Reset() {
+	*x = NodeDrain{}
+	mi := &file_roster_v1_node_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NodeDrain) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NodeDrain) ProtoMessage() {}
+
+func (x *NodeDrain) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NodeDrain.ProtoReflect.Descriptor instead.
+func (*NodeDrain) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *NodeDrain) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *NodeDrain) GetDeadline() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Deadline
+	}
+	return nil
+}
+
+func (x *NodeDrain) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *NodeDrain) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Trouble is how a service failed on a node: nothing new is placed there until
+// a time that doubles with each failure.
+type Trouble struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Service string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// Since it was ready there last.
+	Failures uint32                 `protobuf:"varint,2,opt,name=failures,proto3" json:"failures,omitempty"`
+	Last     *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=last,proto3" json:"last,omitempty"`
+	// What was seen, in a sentence.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Trouble) Reset() {
+	*x = Trouble{}
+	mi := &file_roster_v1_node_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Trouble) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Trouble) ProtoMessage() {}
+
+func (x *Trouble) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Trouble.ProtoReflect.Descriptor instead.
+func (*Trouble) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Trouble) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Trouble) GetFailures() uint32 {
+	if x != nil {
+		return x.Failures
+	}
+	return 0
+}
+
+func (x *Trouble) GetLast() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
+func (x *Trouble) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// SetVersion orders the sets of a node: by epoch, then by generation.
+type SetVersion struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Epoch         uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Generation    uint64                 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SetVersion) Reset() {
+	*x = SetVersion{}
+	mi := &file_roster_v1_node_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SetVersion) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SetVersion) ProtoMessage() {}
+
+func (x *SetVersion) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SetVersion.ProtoReflect.Descriptor instead.
+func (*SetVersion) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *SetVersion) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *SetVersion) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
 // NodeSettings is what the operator set on a node; it wins over claims.
 type NodeSettings struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -311,14 +580,18 @@ type NodeSettings struct {
 	// Gets nothing new, keeps its seat and what it serves.
 	Cordoned bool `protobuf:"varint,5,opt,name=cordoned,proto3" json:"cordoned,omitempty"`
 	// Why it is cordoned, for people.
-	CordonReason  string `protobuf:"bytes,6,opt,name=cordon_reason,json=cordonReason,proto3" json:"cordon_reason,omitempty"`
+	CordonReason string `protobuf:"bytes,6,opt,name=cordon_reason,json=cordonReason,proto3" json:"cordon_reason,omitempty"`
+	// Null where it is not drained.
+	Drain *NodeDrain `protobuf:"bytes,7,opt,name=drain,proto3" json:"drain,omitempty"`
+	// An agent that was set to observe may act.
+	Activated     bool `protobuf:"varint,8,opt,name=activated,proto3" json:"activated,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *NodeSettings) Reset() {
 	*x = NodeSettings{}
-	mi := &file_roster_v1_node_proto_msgTypes[2]
+	mi := &file_roster_v1_node_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -330,7 +603,7 @@ func (x *NodeSettings) String() string {
 func (*NodeSettings) ProtoMessage() {}
 
 func (x *NodeSettings) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[2]
+	mi := &file_roster_v1_node_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -343,7 +616,7 @@ func (x *NodeSettings) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeSettings.ProtoReflect.Descriptor instead.
 func (*NodeSettings) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{2}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *NodeSettings) GetRegion() string {
@@ -388,6 +661,20 @@ func (x *NodeSettings) GetCordonReason() string {
 	return ""
 }
 
+func (x *NodeSettings) GetDrain() *NodeDrain {
+	if x != nil {
+		return x.Drain
+	}
+	return nil
+}
+
+func (x *NodeSettings) GetActivated() bool {
+	if x != nil {
+		return x.Activated
+	}
+	return false
+}
+
 // Node is a mail host with one agent.
 type Node struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -418,13 +705,32 @@ type Node struct {
 	Index uint64 `protobuf:"varint,17,opt,name=index,proto3" json:"index,omitempty"`
 	// Raft index of the last change of the set or of what is ready in it.
 	AssignmentIndex uint64 `protobuf:"varint,18,opt,name=assignment_index,json=assignmentIndex,proto3" json:"assignment_index,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// In force: what the agent's claims say, unless it was activated.
+	Mode AgentMode `protobuf:"varint,19,opt,name=mode,proto3,enum=roster.v1.AgentMode" json:"mode,omitempty"`
+	// When it came back from being down last; the leader's time.
+	ReturnedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=returned_at,json=returnedAt,proto3" json:"returned_at,omitempty"`
+	// How often it came back lately: what it serves beyond its seat is kept
+	// longer each time.
+	Flaps uint32 `protobuf:"varint,21,opt,name=flaps,proto3" json:"flaps,omitempty"`
+	// Services that failed here, sorted by service.
+	Troubles []*Trouble `protobuf:"bytes,22,rep,name=troubles,proto3" json:"troubles,omitempty"`
+	// The agent holds a newer set than the cluster knows: it serves on and follows
+	// nothing until `node adopt`. Null: it does not.
+	Ahead *SetVersion `protobuf:"bytes,23,opt,name=ahead,proto3" json:"ahead,omitempty"`
+	// Why the host's freeze file keeps the agent from acting; empty: it does not.
+	Frozen string `protobuf:"bytes,24,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// The set in force replaces this one too, though it is newer; see AdoptNode.
+	Supersedes *SetVersion `protobuf:"bytes,25,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
+	// After a restore: its agent has not told yet what it really serves, and is
+	// told nothing until then.
+	Unconfirmed   bool `protobuf:"varint,26,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Node) Reset() {
 	*x = Node{}
-	mi := &file_roster_v1_node_proto_msgTypes[3]
+	mi := &file_roster_v1_node_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -436,7 +742,7 @@ func (x *Node) String() string {
 func (*Node) ProtoMessage() {}
 
 func (x *Node) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[3]
+	mi := &file_roster_v1_node_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -449,7 +755,7 @@ func (x *Node) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Node.ProtoReflect.Descriptor instead.
 func (*Node) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{3}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Node) GetId() string {
@@ -578,6 +884,62 @@ func (x *Node) GetAssignmentIndex() uint64 {
 	return 0
 }
 
+func (x *Node) GetMode() AgentMode {
+	if x != nil {
+		return x.Mode
+	}
+	return AgentMode_AGENT_MODE_UNSPECIFIED
+}
+
+func (x *Node) GetReturnedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.ReturnedAt
+	}
+	return nil
+}
+
+func (x *Node) GetFlaps() uint32 {
+	if x != nil {
+		return x.Flaps
+	}
+	return 0
+}
+
+func (x *Node) GetTroubles() []*Trouble {
+	if x != nil {
+		return x.Troubles
+	}
+	return nil
+}
+
+func (x *Node) GetAhead() *SetVersion {
+	if x != nil {
+		return x.Ahead
+	}
+	return nil
+}
+
+func (x *Node) GetFrozen() string {
+	if x != nil {
+		return x.Frozen
+	}
+	return ""
+}
+
+func (x *Node) GetSupersedes() *SetVersion {
+	if x != nil {
+		return x.Supersedes
+	}
+	return nil
+}
+
+func (x *Node) GetUnconfirmed() bool {
+	if x != nil {
+		return x.Unconfirmed
+	}
+	return false
+}
+
 // All nodes.
 type ListNodesRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -588,7 +950,7 @@ type ListNodesRequest struct {
 
 func (x *ListNodesRequest) Reset() {
 	*x = ListNodesRequest{}
-	mi := &file_roster_v1_node_proto_msgTypes[4]
+	mi := &file_roster_v1_node_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -600,7 +962,7 @@ func (x *ListNodesRequest) String() string {
 func (*ListNodesRequest) ProtoMessage() {}
 
 func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[4]
+	mi := &file_roster_v1_node_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -613,7 +975,7 @@ func (x *ListNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesRequest.ProtoReflect.Descriptor instead.
 func (*ListNodesRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{4}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ListNodesRequest) GetStale() bool {
@@ -634,7 +996,7 @@ type ListNodesResponse struct {
 
 func (x *ListNodesResponse) Reset() {
 	*x = ListNodesResponse{}
-	mi := &file_roster_v1_node_proto_msgTypes[5]
+	mi := &file_roster_v1_node_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -646,7 +1008,7 @@ func (x *ListNodesResponse) String() string {
 func (*ListNodesResponse) ProtoMessage() {}
 
 func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[5]
+	mi := &file_roster_v1_node_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -659,7 +1021,7 @@ func (x *ListNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListNodesResponse.ProtoReflect.Descriptor instead.
 func (*ListNodesResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{5}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListNodesResponse) GetNodes() []*Node {
@@ -687,7 +1049,7 @@ type GetNodeRequest struct {
 
 func (x *GetNodeRequest) Reset() {
 	*x = GetNodeRequest{}
-	mi := &file_roster_v1_node_proto_msgTypes[6]
+	mi := &file_roster_v1_node_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -699,7 +1061,7 @@ func (x *GetNodeRequest) String() string {
 func (*GetNodeRequest) ProtoMessage() {}
 
 func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[6]
+	mi := &file_roster_v1_node_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -712,7 +1074,7 @@ func (x *GetNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeRequest.ProtoReflect.Descriptor instead.
 func (*GetNodeRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{6}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetNodeRequest) GetId() string {
@@ -740,7 +1102,7 @@ type GetNodeResponse struct {
 
 func (x *GetNodeResponse) Reset() {
 	*x = GetNodeResponse{}
-	mi := &file_roster_v1_node_proto_msgTypes[7]
+	mi := &file_roster_v1_node_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -752,7 +1114,7 @@ func (x *GetNodeResponse) String() string {
 func (*GetNodeResponse) ProtoMessage() {}
 
 func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[7]
+	mi := &file_roster_v1_node_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -765,7 +1127,7 @@ func (x *GetNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetNodeResponse.ProtoReflect.Descriptor instead.
 func (*GetNodeResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{7}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetNodeResponse) GetNode() *Node {
@@ -795,7 +1157,7 @@ type WatchNodesRequest struct {
 
 func (x *WatchNodesRequest) Reset() {
 	*x = WatchNodesRequest{}
-	mi := &file_roster_v1_node_proto_msgTypes[8]
+	mi := &file_roster_v1_node_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -807,7 +1169,7 @@ func (x *WatchNodesRequest) String() string {
 func (*WatchNodesRequest) ProtoMessage() {}
 
 func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[8]
+	mi := &file_roster_v1_node_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -820,7 +1182,7 @@ func (x *WatchNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesRequest.ProtoReflect.Descriptor instead.
 func (*WatchNodesRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{8}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *WatchNodesRequest) GetAfterIndex() uint64 {
@@ -855,7 +1217,7 @@ type WatchNodesResponse struct {
 
 func (x *WatchNodesResponse) Reset() {
 	*x = WatchNodesResponse{}
-	mi := &file_roster_v1_node_proto_msgTypes[9]
+	mi := &file_roster_v1_node_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -867,7 +1229,7 @@ func (x *WatchNodesResponse) String() string {
 func (*WatchNodesResponse) ProtoMessage() {}
 
 func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[9]
+	mi := &file_roster_v1_node_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -880,7 +1242,7 @@ func (x *WatchNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchNodesResponse.ProtoReflect.Descriptor instead.
 func (*WatchNodesResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{9}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *WatchNodesResponse) GetIndex() uint64 {
@@ -938,7 +1300,7 @@ type UpdateNodeRequest struct {
 
 func (x *UpdateNodeRequest) Reset() {
 	*x = UpdateNodeRequest{}
-	mi := &file_roster_v1_node_proto_msgTypes[10]
+	mi := &file_roster_v1_node_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -950,7 +1312,7 @@ func (x *UpdateNodeRequest) String() string {
 func (*UpdateNodeRequest) ProtoMessage() {}
 
 func (x *UpdateNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[10]
+	mi := &file_roster_v1_node_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -963,7 +1325,7 @@ func (x *UpdateNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNodeRequest.ProtoReflect.Descriptor instead.
 func (*UpdateNodeRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{10}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateNodeRequest) GetRequestId() string {
@@ -1033,7 +1395,7 @@ type UpdateNodeResponse struct {
 
 func (x *UpdateNodeResponse) Reset() {
 	*x = UpdateNodeResponse{}
-	mi := &file_roster_v1_node_proto_msgTypes[11]
+	mi := &file_roster_v1_node_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1045,7 +1407,7 @@ func (x *UpdateNodeResponse) String() string {
 func (*UpdateNodeResponse) ProtoMessage() {}
 
 func (x *UpdateNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[11]
+	mi := &file_roster_v1_node_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1058,7 +1420,7 @@ func (x *UpdateNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNodeResponse.ProtoReflect.Descriptor instead.
 func (*UpdateNodeResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{11}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *UpdateNodeResponse) GetIndex() uint64 {
@@ -1086,7 +1448,7 @@ type UpdateNodesRequest struct {
 
 func (x *UpdateNodesRequest) Reset() {
 	*x = UpdateNodesRequest{}
-	mi := &file_roster_v1_node_proto_msgTypes[12]
+	mi := &file_roster_v1_node_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1098,7 +1460,7 @@ func (x *UpdateNodesRequest) String() string {
 func (*UpdateNodesRequest) ProtoMessage() {}
 
 func (x *UpdateNodesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[12]
+	mi := &file_roster_v1_node_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1111,7 +1473,7 @@ func (x *UpdateNodesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNodesRequest.ProtoReflect.Descriptor instead.
 func (*UpdateNodesRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{12}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *UpdateNodesRequest) GetUpdates() []*UpdateNodeRequest {
@@ -1131,7 +1493,7 @@ type UpdateNodesResponse struct {
 
 func (x *UpdateNodesResponse) Reset() {
 	*x = UpdateNodesResponse{}
-	mi := &file_roster_v1_node_proto_msgTypes[13]
+	mi := &file_roster_v1_node_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1143,7 +1505,7 @@ func (x *UpdateNodesResponse) String() string {
 func (*UpdateNodesResponse) ProtoMessage() {}
 
 func (x *UpdateNodesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[13]
+	mi := &file_roster_v1_node_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1156,7 +1518,7 @@ func (x *UpdateNodesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNodesResponse.ProtoReflect.Descriptor instead.
 func (*UpdateNodesResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{13}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *UpdateNodesResponse) GetResults() []*UpdateNodesResult {
@@ -1180,7 +1542,7 @@ type UpdateNodesResult struct {
 
 func (x *UpdateNodesResult) Reset() {
 	*x = UpdateNodesResult{}
-	mi := &file_roster_v1_node_proto_msgTypes[14]
+	mi := &file_roster_v1_node_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1192,7 +1554,7 @@ func (x *UpdateNodesResult) String() string {
 func (*UpdateNodesResult) ProtoMessage() {}
 
 func (x *UpdateNodesResult) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[14]
+	mi := &file_roster_v1_node_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1205,7 +1567,7 @@ func (x *UpdateNodesResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNodesResult.ProtoReflect.Descriptor instead.
 func (*UpdateNodesResult) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{14}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *UpdateNodesResult) GetIndex() uint64 {
@@ -1251,7 +1613,7 @@ type CordonNodeRequest struct {
 
 func (x *CordonNodeRequest) Reset() {
 	*x = CordonNodeRequest{}
-	mi := &file_roster_v1_node_proto_msgTypes[15]
+	mi := &file_roster_v1_node_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1263,7 +1625,7 @@ func (x *CordonNodeRequest) String() string {
 func (*CordonNodeRequest) ProtoMessage() {}
 
 func (x *CordonNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[15]
+	mi := &file_roster_v1_node_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1276,7 +1638,7 @@ func (x *CordonNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CordonNodeRequest.ProtoReflect.Descriptor instead.
 func (*CordonNodeRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{15}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *CordonNodeRequest) GetRequestId() string {
@@ -1325,7 +1687,7 @@ type CordonNodeResponse struct {
 
 func (x *CordonNodeResponse) Reset() {
 	*x = CordonNodeResponse{}
-	mi := &file_roster_v1_node_proto_msgTypes[16]
+	mi := &file_roster_v1_node_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1337,7 +1699,7 @@ func (x *CordonNodeResponse) String() string {
 func (*CordonNodeResponse) ProtoMessage() {}
 
 func (x *CordonNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[16]
+	mi := &file_roster_v1_node_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1350,7 +1712,7 @@ func (x *CordonNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CordonNodeResponse.ProtoReflect.Descriptor instead.
 func (*CordonNodeResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{16}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *CordonNodeResponse) GetIndex() uint64 {
@@ -1363,6 +1725,754 @@ func (x *CordonNodeResponse) GetIndex() uint64 {
 func (x *CordonNodeResponse) GetGeneration() uint64 {
 	if x != nil {
 		return x.Generation
+	}
+	return 0
+}
+
+// The node to drain.
+type DrainNodeRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	RequestId          string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Id                 string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	ExpectedGeneration *uint64                `protobuf:"varint,3,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	// How long it may take: the bound of its services' drains, where theirs is
+	// longer. Null: the services' own.
+	Deadline      *durationpb.Duration `protobuf:"bytes,4,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	Reason        string               `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainNodeRequest) Reset() {
+	*x = DrainNodeRequest{}
+	mi := &file_roster_v1_node_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainNodeRequest) ProtoMessage() {}
+
+func (x *DrainNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainNodeRequest.ProtoReflect.Descriptor instead.
+func (*DrainNodeRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DrainNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *DrainNodeRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DrainNodeRequest) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+func (x *DrainNodeRequest) GetDeadline() *durationpb.Duration {
+	if x != nil {
+		return x.Deadline
+	}
+	return nil
+}
+
+func (x *DrainNodeRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// The change.
+type DrainNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Generation    uint64                 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainNodeResponse) Reset() {
+	*x = DrainNodeResponse{}
+	mi := &file_roster_v1_node_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainNodeResponse) ProtoMessage() {}
+
+func (x *DrainNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainNodeResponse.ProtoReflect.Descriptor instead.
+func (*DrainNodeResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *DrainNodeResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *DrainNodeResponse) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+// The node that may serve again.
+type UndrainNodeRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	RequestId          string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Id                 string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	ExpectedGeneration *uint64                `protobuf:"varint,3,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *UndrainNodeRequest) Reset() {
+	*x = UndrainNodeRequest{}
+	mi := &file_roster_v1_node_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndrainNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndrainNodeRequest) ProtoMessage() {}
+
+func (x *UndrainNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndrainNodeRequest.ProtoReflect.Descriptor instead.
+func (*UndrainNodeRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *UndrainNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *UndrainNodeRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UndrainNodeRequest) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+// The change.
+type UndrainNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Generation    uint64                 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UndrainNodeResponse) Reset() {
+	*x = UndrainNodeResponse{}
+	mi := &file_roster_v1_node_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UndrainNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UndrainNodeResponse) ProtoMessage() {}
+
+func (x *UndrainNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UndrainNodeResponse.ProtoReflect.Descriptor instead.
+func (*UndrainNodeResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *UndrainNodeResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *UndrainNodeResponse) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+// The node to hand over, or to take back.
+type ActivateNodeRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	RequestId          string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Id                 string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	ExpectedGeneration *uint64                `protobuf:"varint,3,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	// True: its agent observes again.
+	Observe       bool `protobuf:"varint,4,opt,name=observe,proto3" json:"observe,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ActivateNodeRequest) Reset() {
+	*x = ActivateNodeRequest{}
+	mi := &file_roster_v1_node_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActivateNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActivateNodeRequest) ProtoMessage() {}
+
+func (x *ActivateNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActivateNodeRequest.ProtoReflect.Descriptor instead.
+func (*ActivateNodeRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *ActivateNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ActivateNodeRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ActivateNodeRequest) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+func (x *ActivateNodeRequest) GetObserve() bool {
+	if x != nil {
+		return x.Observe
+	}
+	return false
+}
+
+// The change.
+type ActivateNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Generation    uint64                 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ActivateNodeResponse) Reset() {
+	*x = ActivateNodeResponse{}
+	mi := &file_roster_v1_node_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActivateNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActivateNodeResponse) ProtoMessage() {}
+
+func (x *ActivateNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActivateNodeResponse.ProtoReflect.Descriptor instead.
+func (*ActivateNodeResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *ActivateNodeResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ActivateNodeResponse) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+// The node whose agent is ahead.
+type AdoptNodeRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	RequestId          string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Id                 string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	ExpectedGeneration *uint64                `protobuf:"varint,3,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *AdoptNodeRequest) Reset() {
+	*x = AdoptNodeRequest{}
+	mi := &file_roster_v1_node_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptNodeRequest) ProtoMessage() {}
+
+func (x *AdoptNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptNodeRequest.ProtoReflect.Descriptor instead.
+func (*AdoptNodeRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *AdoptNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *AdoptNodeRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AdoptNodeRequest) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+// The change.
+type AdoptNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Generation    uint64                 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AdoptNodeResponse) Reset() {
+	*x = AdoptNodeResponse{}
+	mi := &file_roster_v1_node_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptNodeResponse) ProtoMessage() {}
+
+func (x *AdoptNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptNodeResponse.ProtoReflect.Descriptor instead.
+func (*AdoptNodeResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *AdoptNodeResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *AdoptNodeResponse) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+// The node whose agent is to be replaced.
+type ReplaceNodeRequest struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	RequestId          string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Id                 string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	ExpectedGeneration *uint64                `protobuf:"varint,3,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	// Also while its agent is up.
+	Force         bool `protobuf:"varint,4,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplaceNodeRequest) Reset() {
+	*x = ReplaceNodeRequest{}
+	mi := &file_roster_v1_node_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplaceNodeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplaceNodeRequest) ProtoMessage() {}
+
+func (x *ReplaceNodeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplaceNodeRequest.ProtoReflect.Descriptor instead.
+func (*ReplaceNodeRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *ReplaceNodeRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ReplaceNodeRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReplaceNodeRequest) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+func (x *ReplaceNodeRequest) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// The change.
+type ReplaceNodeResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	Generation    uint64                 `protobuf:"varint,2,opt,name=generation,proto3" json:"generation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReplaceNodeResponse) Reset() {
+	*x = ReplaceNodeResponse{}
+	mi := &file_roster_v1_node_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplaceNodeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplaceNodeResponse) ProtoMessage() {}
+
+func (x *ReplaceNodeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplaceNodeResponse.ProtoReflect.Descriptor instead.
+func (*ReplaceNodeResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *ReplaceNodeResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *ReplaceNodeResponse) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+// What would be stopped, all at once.
+type CheckStopRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Nodes []string               `protobuf:"bytes,1,rep,name=nodes,proto3" json:"nodes,omitempty"`
+	// Members by id or name, beside those that run on these nodes' hosts.
+	Members       []string `protobuf:"bytes,2,rep,name=members,proto3" json:"members,omitempty"`
+	Stale         bool     `protobuf:"varint,3,opt,name=stale,proto3" json:"stale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckStopRequest) Reset() {
+	*x = CheckStopRequest{}
+	mi := &file_roster_v1_node_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckStopRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckStopRequest) ProtoMessage() {}
+
+func (x *CheckStopRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckStopRequest.ProtoReflect.Descriptor instead.
+func (*CheckStopRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *CheckStopRequest) GetNodes() []string {
+	if x != nil {
+		return x.Nodes
+	}
+	return nil
+}
+
+func (x *CheckStopRequest) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *CheckStopRequest) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+// The answer at one index.
+type CheckStopResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Ok    bool                   `protobuf:"varint,1,opt,name=ok,proto3" json:"ok,omitempty"`
+	// Why not, in sentences; where it is ok, what would be left.
+	Reasons []string `protobuf:"bytes,2,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	// Ready nodes that would be left at once, per service.
+	Ready map[string]uint32 `protobuf:"bytes,3,rep,name=ready,proto3" json:"ready,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"varint,2,opt,name=value"`
+	// Members that would stop too, as they run on these hosts.
+	Members       []string `protobuf:"bytes,4,rep,name=members,proto3" json:"members,omitempty"`
+	Index         uint64   `protobuf:"varint,5,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CheckStopResponse) Reset() {
+	*x = CheckStopResponse{}
+	mi := &file_roster_v1_node_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CheckStopResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CheckStopResponse) ProtoMessage() {}
+
+func (x *CheckStopResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_node_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CheckStopResponse.ProtoReflect.Descriptor instead.
+func (*CheckStopResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *CheckStopResponse) GetOk() bool {
+	if x != nil {
+		return x.Ok
+	}
+	return false
+}
+
+func (x *CheckStopResponse) GetReasons() []string {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+func (x *CheckStopResponse) GetReady() map[string]uint32 {
+	if x != nil {
+		return x.Ready
+	}
+	return nil
+}
+
+func (x *CheckStopResponse) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *CheckStopResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
 	}
 	return 0
 }
@@ -1380,7 +2490,7 @@ type RemoveNodeRequest struct {
 
 func (x *RemoveNodeRequest) Reset() {
 	*x = RemoveNodeRequest{}
-	mi := &file_roster_v1_node_proto_msgTypes[17]
+	mi := &file_roster_v1_node_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1392,7 +2502,7 @@ func (x *RemoveNodeRequest) String() string {
 func (*RemoveNodeRequest) ProtoMessage() {}
 
 func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[17]
+	mi := &file_roster_v1_node_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1405,7 +2515,7 @@ func (x *RemoveNodeRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNodeRequest.ProtoReflect.Descriptor instead.
 func (*RemoveNodeRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{17}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *RemoveNodeRequest) GetRequestId() string {
@@ -1446,7 +2556,7 @@ type RemoveNodeResponse struct {
 
 func (x *RemoveNodeResponse) Reset() {
 	*x = RemoveNodeResponse{}
-	mi := &file_roster_v1_node_proto_msgTypes[18]
+	mi := &file_roster_v1_node_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1458,7 +2568,7 @@ func (x *RemoveNodeResponse) String() string {
 func (*RemoveNodeResponse) ProtoMessage() {}
 
 func (x *RemoveNodeResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_node_proto_msgTypes[18]
+	mi := &file_roster_v1_node_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1471,7 +2581,7 @@ func (x *RemoveNodeResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNodeResponse.ProtoReflect.Descriptor instead.
 func (*RemoveNodeResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_node_proto_rawDescGZIP(), []int{18}
+	return file_roster_v1_node_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *RemoveNodeResponse) GetIndex() uint64 {
@@ -1485,7 +2595,7 @@ var File_roster_v1_node_proto protoreflect.FileDescriptor
 
 const file_roster_v1_node_proto_rawDesc = "" +
 	"\n" +
-	"\x14roster/v1/node.proto\x12\troster.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aroster/v1/assignment.proto\x1a\x18roster/v1/endpoint.proto\x1a\x18roster/v1/topology.proto\"\xef\x01\n" +
+	"\x14roster/v1/node.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aroster/v1/assignment.proto\x1a\x18roster/v1/endpoint.proto\x1a\x18roster/v1/topology.proto\"\x8e\x02\n" +
 	"\fServiceClaim\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x126\n" +
 	"\vchange_mode\x18\x02 \x01(\x0e2\x15.roster.v1.ChangeModeR\n" +
@@ -1493,30 +2603,51 @@ const file_roster_v1_node_proto_rawDesc = "" +
 	"\rrestart_group\x18\x03 \x01(\tR\frestartGroup\x12#\n" +
 	"\x04data\x18\x04 \x01(\x0e2\x0f.roster.v1.DataR\x04data\x121\n" +
 	"\tendpoints\x18\x05 \x03(\v2\x13.roster.v1.EndpointR\tendpoints\x12\x16\n" +
-	"\x06driver\x18\x06 \x01(\tR\x06driver\"\xff\x01\n" +
+	"\x06driver\x18\x06 \x01(\tR\x06driver\x12\x1d\n" +
+	"\n" +
+	"never_stop\x18\a \x01(\bR\tneverStop\"\xa9\x02\n" +
 	"\n" +
 	"NodeClaims\x12\x16\n" +
 	"\x06region\x18\x01 \x01(\tR\x06region\x12\x12\n" +
 	"\x04zone\x18\x02 \x01(\tR\x04zone\x129\n" +
 	"\x06labels\x18\x03 \x03(\v2!.roster.v1.NodeClaims.LabelsEntryR\x06labels\x12\x1a\n" +
 	"\bcapacity\x18\x04 \x01(\rR\bcapacity\x123\n" +
-	"\bservices\x18\x05 \x03(\v2\x17.roster.v1.ServiceClaimR\bservices\x1a9\n" +
+	"\bservices\x18\x05 \x03(\v2\x17.roster.v1.ServiceClaimR\bservices\x12(\n" +
+	"\x04mode\x18\x06 \x01(\x0e2\x14.roster.v1.AgentModeR\x04mode\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbf\x02\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9d\x01\n" +
+	"\tNodeDrain\x120\n" +
+	"\x05since\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x126\n" +
+	"\bdeadline\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x0e\n" +
+	"\x02by\x18\x03 \x01(\tR\x02by\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x87\x01\n" +
+	"\aTrouble\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\x12\x1a\n" +
+	"\bfailures\x18\x02 \x01(\rR\bfailures\x12.\n" +
+	"\x04last\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x04last\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"B\n" +
+	"\n" +
+	"SetVersion\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\x04R\n" +
+	"generation\"\x89\x03\n" +
 	"\fNodeSettings\x12\x1b\n" +
 	"\x06region\x18\x01 \x01(\tH\x00R\x06region\x88\x01\x01\x12\x17\n" +
 	"\x04zone\x18\x02 \x01(\tH\x01R\x04zone\x88\x01\x01\x12;\n" +
 	"\x06labels\x18\x03 \x03(\v2#.roster.v1.NodeSettings.LabelsEntryR\x06labels\x12\x1f\n" +
 	"\bcapacity\x18\x04 \x01(\rH\x02R\bcapacity\x88\x01\x01\x12\x1a\n" +
 	"\bcordoned\x18\x05 \x01(\bR\bcordoned\x12#\n" +
-	"\rcordon_reason\x18\x06 \x01(\tR\fcordonReason\x1a9\n" +
+	"\rcordon_reason\x18\x06 \x01(\tR\fcordonReason\x12*\n" +
+	"\x05drain\x18\a \x01(\v2\x14.roster.v1.NodeDrainR\x05drain\x12\x1c\n" +
+	"\tactivated\x18\b \x01(\bR\tactivated\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
 	"\a_regionB\a\n" +
 	"\x05_zoneB\v\n" +
-	"\t_capacity\"\x9c\x06\n" +
+	"\t_capacity\"\xe7\b\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12-\n" +
@@ -1539,7 +2670,18 @@ const file_roster_v1_node_proto_rawDesc = "" +
 	"\ragent_version\x18\x0f \x01(\tR\fagentVersion\x12?\n" +
 	"\rregistered_at\x18\x10 \x01(\v2\x1a.google.protobuf.TimestampR\fregisteredAt\x12\x14\n" +
 	"\x05index\x18\x11 \x01(\x04R\x05index\x12)\n" +
-	"\x10assignment_index\x18\x12 \x01(\x04R\x0fassignmentIndex\x1a9\n" +
+	"\x10assignment_index\x18\x12 \x01(\x04R\x0fassignmentIndex\x12(\n" +
+	"\x04mode\x18\x13 \x01(\x0e2\x14.roster.v1.AgentModeR\x04mode\x12;\n" +
+	"\vreturned_at\x18\x14 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"returnedAt\x12\x14\n" +
+	"\x05flaps\x18\x15 \x01(\rR\x05flaps\x12.\n" +
+	"\btroubles\x18\x16 \x03(\v2\x12.roster.v1.TroubleR\btroubles\x12+\n" +
+	"\x05ahead\x18\x17 \x01(\v2\x15.roster.v1.SetVersionR\x05ahead\x12\x16\n" +
+	"\x06frozen\x18\x18 \x01(\tR\x06frozen\x125\n" +
+	"\n" +
+	"supersedes\x18\x19 \x01(\v2\x15.roster.v1.SetVersionR\n" +
+	"supersedes\x12 \n" +
+	"\vunconfirmed\x18\x1a \x01(\bR\vunconfirmed\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"(\n" +
@@ -1610,7 +2752,80 @@ const file_roster_v1_node_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x02 \x01(\x04R\n" +
-	"generation\"\xa6\x01\n" +
+	"generation\"\xde\x01\n" +
+	"\x10DrainNodeRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x124\n" +
+	"\x13expected_generation\x18\x03 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x125\n" +
+	"\bdeadline\x18\x04 \x01(\v2\x19.google.protobuf.DurationR\bdeadline\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reasonB\x16\n" +
+	"\x14_expected_generation\"I\n" +
+	"\x11DrainNodeResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\x04R\n" +
+	"generation\"\x91\x01\n" +
+	"\x12UndrainNodeRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x124\n" +
+	"\x13expected_generation\x18\x03 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01B\x16\n" +
+	"\x14_expected_generation\"K\n" +
+	"\x13UndrainNodeResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\x04R\n" +
+	"generation\"\xac\x01\n" +
+	"\x13ActivateNodeRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x124\n" +
+	"\x13expected_generation\x18\x03 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x18\n" +
+	"\aobserve\x18\x04 \x01(\bR\aobserveB\x16\n" +
+	"\x14_expected_generation\"L\n" +
+	"\x14ActivateNodeResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\x04R\n" +
+	"generation\"\x8f\x01\n" +
+	"\x10AdoptNodeRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x124\n" +
+	"\x13expected_generation\x18\x03 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01B\x16\n" +
+	"\x14_expected_generation\"I\n" +
+	"\x11AdoptNodeResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\x04R\n" +
+	"generation\"\xa7\x01\n" +
+	"\x12ReplaceNodeRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x124\n" +
+	"\x13expected_generation\x18\x03 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x14\n" +
+	"\x05force\x18\x04 \x01(\bR\x05forceB\x16\n" +
+	"\x14_expected_generation\"K\n" +
+	"\x13ReplaceNodeResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x02 \x01(\x04R\n" +
+	"generation\"X\n" +
+	"\x10CheckStopRequest\x12\x14\n" +
+	"\x05nodes\x18\x01 \x03(\tR\x05nodes\x12\x18\n" +
+	"\amembers\x18\x02 \x03(\tR\amembers\x12\x14\n" +
+	"\x05stale\x18\x03 \x01(\bR\x05stale\"\xe6\x01\n" +
+	"\x11CheckStopResponse\x12\x0e\n" +
+	"\x02ok\x18\x01 \x01(\bR\x02ok\x12\x18\n" +
+	"\areasons\x18\x02 \x03(\tR\areasons\x12=\n" +
+	"\x05ready\x18\x03 \x03(\v2'.roster.v1.CheckStopResponse.ReadyEntryR\x05ready\x12\x18\n" +
+	"\amembers\x18\x04 \x03(\tR\amembers\x12\x14\n" +
+	"\x05index\x18\x05 \x01(\x04R\x05index\x1a8\n" +
+	"\n" +
+	"ReadyEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xa6\x01\n" +
 	"\x11RemoveNodeRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x0e\n" +
@@ -1629,7 +2844,11 @@ const file_roster_v1_node_proto_rawDesc = "" +
 	"ChangeMode\x12\x1b\n" +
 	"\x17CHANGE_MODE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10CHANGE_MODE_LIVE\x10\x01\x12\x17\n" +
-	"\x13CHANGE_MODE_RESTART\x10\x022\x93\x04\n" +
+	"\x13CHANGE_MODE_RESTART\x10\x02*S\n" +
+	"\tAgentMode\x12\x1a\n" +
+	"\x16AGENT_MODE_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eAGENT_MODE_ACT\x10\x01\x12\x16\n" +
+	"\x12AGENT_MODE_OBSERVE\x10\x022\xd8\a\n" +
 	"\vNodeService\x12F\n" +
 	"\tListNodes\x12\x1b.roster.v1.ListNodesRequest\x1a\x1c.roster.v1.ListNodesResponse\x12@\n" +
 	"\aGetNode\x12\x19.roster.v1.GetNodeRequest\x1a\x1a.roster.v1.GetNodeResponse\x12K\n" +
@@ -1641,7 +2860,13 @@ const file_roster_v1_node_proto_rawDesc = "" +
 	"\n" +
 	"CordonNode\x12\x1c.roster.v1.CordonNodeRequest\x1a\x1d.roster.v1.CordonNodeResponse\x12I\n" +
 	"\n" +
-	"RemoveNode\x12\x1c.roster.v1.RemoveNodeRequest\x1a\x1d.roster.v1.RemoveNodeResponseB!Z\x1froster/proto/roster/v1;rosterv1b\x06proto3"
+	"RemoveNode\x12\x1c.roster.v1.RemoveNodeRequest\x1a\x1d.roster.v1.RemoveNodeResponse\x12F\n" +
+	"\tDrainNode\x12\x1b.roster.v1.DrainNodeRequest\x1a\x1c.roster.v1.DrainNodeResponse\x12L\n" +
+	"\vUndrainNode\x12\x1d.roster.v1.UndrainNodeRequest\x1a\x1e.roster.v1.UndrainNodeResponse\x12O\n" +
+	"\fActivateNode\x12\x1e.roster.v1.ActivateNodeRequest\x1a\x1f.roster.v1.ActivateNodeResponse\x12F\n" +
+	"\tAdoptNode\x12\x1b.roster.v1.AdoptNodeRequest\x1a\x1c.roster.v1.AdoptNodeResponse\x12L\n" +
+	"\vReplaceNode\x12\x1d.roster.v1.ReplaceNodeRequest\x1a\x1e.roster.v1.ReplaceNodeResponse\x12F\n" +
+	"\tCheckStop\x12\x1b.roster.v1.CheckStopRequest\x1a\x1c.roster.v1.CheckStopResponseB!Z\x1froster/proto/roster/v1;rosterv1b\x06proto3"
 
 var (
 	file_roster_v1_node_proto_rawDescOnce sync.Once
@@ -1655,80 +2880,122 @@ func file_roster_v1_node_proto_rawDescGZIP() []byte {
 	return file_roster_v1_node_proto_rawDescData
 }
 
-var file_roster_v1_node_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_roster_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_roster_v1_node_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_roster_v1_node_proto_msgTypes = make([]protoimpl.MessageInfo, 39)
 var file_roster_v1_node_proto_goTypes = []any{
 	(NodeState)(0),                // 0: roster.v1.NodeState
 	(ChangeMode)(0),               // 1: roster.v1.ChangeMode
-	(*ServiceClaim)(nil),          // 2: roster.v1.ServiceClaim
-	(*NodeClaims)(nil),            // 3: roster.v1.NodeClaims
-	(*NodeSettings)(nil),          // 4: roster.v1.NodeSettings
-	(*Node)(nil),                  // 5: roster.v1.Node
-	(*ListNodesRequest)(nil),      // 6: roster.v1.ListNodesRequest
-	(*ListNodesResponse)(nil),     // 7: roster.v1.ListNodesResponse
-	(*GetNodeRequest)(nil),        // 8: roster.v1.GetNodeRequest
-	(*GetNodeResponse)(nil),       // 9: roster.v1.GetNodeResponse
-	(*WatchNodesRequest)(nil),     // 10: roster.v1.WatchNodesRequest
-	(*WatchNodesResponse)(nil),    // 11: roster.v1.WatchNodesResponse
-	(*UpdateNodeRequest)(nil),     // 12: roster.v1.UpdateNodeRequest
-	(*UpdateNodeResponse)(nil),    // 13: roster.v1.UpdateNodeResponse
-	(*UpdateNodesRequest)(nil),    // 14: roster.v1.UpdateNodesRequest
-	(*UpdateNodesResponse)(nil),   // 15: roster.v1.UpdateNodesResponse
-	(*UpdateNodesResult)(nil),     // 16: roster.v1.UpdateNodesResult
-	(*CordonNodeRequest)(nil),     // 17: roster.v1.CordonNodeRequest
-	(*CordonNodeResponse)(nil),    // 18: roster.v1.CordonNodeResponse
-	(*RemoveNodeRequest)(nil),     // 19: roster.v1.RemoveNodeRequest
-	(*RemoveNodeResponse)(nil),    // 20: roster.v1.RemoveNodeResponse
-	nil,                           // 21: roster.v1.NodeClaims.LabelsEntry
-	nil,                           // 22: roster.v1.NodeSettings.LabelsEntry
-	nil,                           // 23: roster.v1.Node.LabelsEntry
-	nil,                           // 24: roster.v1.UpdateNodeRequest.SetLabelsEntry
-	(Data)(0),                     // 25: roster.v1.Data
-	(*Endpoint)(nil),              // 26: roster.v1.Endpoint
-	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
-	(*Assignment)(nil),            // 28: roster.v1.Assignment
-	(*ServiceReport)(nil),         // 29: roster.v1.ServiceReport
+	(AgentMode)(0),                // 2: roster.v1.AgentMode
+	(*ServiceClaim)(nil),          // 3: roster.v1.ServiceClaim
+	(*NodeClaims)(nil),            // 4: roster.v1.NodeClaims
+	(*NodeDrain)(nil),             // 5: roster.v1.NodeDrain
+	(*Trouble)(nil),               // 6: roster.v1.Trouble
+	(*SetVersion)(nil),            // 7: roster.v1.SetVersion
+	(*NodeSettings)(nil),          // 8: roster.v1.NodeSettings
+	(*Node)(nil),                  // 9: roster.v1.Node
+	(*ListNodesRequest)(nil),      // 10: roster.v1.ListNodesRequest
+	(*ListNodesResponse)(nil),     // 11: roster.v1.ListNodesResponse
+	(*GetNodeRequest)(nil),        // 12: roster.v1.GetNodeRequest
+	(*GetNodeResponse)(nil),       // 13: roster.v1.GetNodeResponse
+	(*WatchNodesRequest)(nil),     // 14: roster.v1.WatchNodesRequest
+	(*WatchNodesResponse)(nil),    // 15: roster.v1.WatchNodesResponse
+	(*UpdateNodeRequest)(nil),     // 16: roster.v1.UpdateNodeRequest
+	(*UpdateNodeResponse)(nil),    // 17: roster.v1.UpdateNodeResponse
+	(*UpdateNodesRequest)(nil),    // 18: roster.v1.UpdateNodesRequest
+	(*UpdateNodesResponse)(nil),   // 19: roster.v1.UpdateNodesResponse
+	(*UpdateNodesResult)(nil),     // 20: roster.v1.UpdateNodesResult
+	(*CordonNodeRequest)(nil),     // 21: roster.v1.CordonNodeRequest
+	(*CordonNodeResponse)(nil),    // 22: roster.v1.CordonNodeResponse
+	(*DrainNodeRequest)(nil),      // 23: roster.v1.DrainNodeRequest
+	(*DrainNodeResponse)(nil),     // 24: roster.v1.DrainNodeResponse
+	(*UndrainNodeRequest)(nil),    // 25: roster.v1.UndrainNodeRequest
+	(*UndrainNodeResponse)(nil),   // 26: roster.v1.UndrainNodeResponse
+	(*ActivateNodeRequest)(nil),   // 27: roster.v1.ActivateNodeRequest
+	(*ActivateNodeResponse)(nil),  // 28: roster.v1.ActivateNodeResponse
+	(*AdoptNodeRequest)(nil),      // 29: roster.v1.AdoptNodeRequest
+	(*AdoptNodeResponse)(nil),     // 30: roster.v1.AdoptNodeResponse
+	(*ReplaceNodeRequest)(nil),    // 31: roster.v1.ReplaceNodeRequest
+	(*ReplaceNodeResponse)(nil),   // 32: roster.v1.ReplaceNodeResponse
+	(*CheckStopRequest)(nil),      // 33: roster.v1.CheckStopRequest
+	(*CheckStopResponse)(nil),     // 34: roster.v1.CheckStopResponse
+	(*RemoveNodeRequest)(nil),     // 35: roster.v1.RemoveNodeRequest
+	(*RemoveNodeResponse)(nil),    // 36: roster.v1.RemoveNodeResponse
+	nil,                           // 37: roster.v1.NodeClaims.LabelsEntry
+	nil,                           // 38: roster.v1.NodeSettings.LabelsEntry
+	nil,                           // 39: roster.v1.Node.LabelsEntry
+	nil,                           // 40: roster.v1.UpdateNodeRequest.SetLabelsEntry
+	nil,                           // 41: roster.v1.CheckStopResponse.ReadyEntry
+	(Data)(0),                     // 42: roster.v1.Data
+	(*Endpoint)(nil),              // 43: roster.v1.Endpoint
+	(*timestamppb.Timestamp)(nil), // 44: google.protobuf.Timestamp
+	(*Assignment)(nil),            // 45: roster.v1.Assignment
+	(*ServiceReport)(nil),         // 46: roster.v1.ServiceReport
+	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
 }
 var file_roster_v1_node_proto_depIdxs = []int32{
 	1,  // 0: roster.v1.ServiceClaim.change_mode:type_name -> roster.v1.ChangeMode
-	25, // 1: roster.v1.ServiceClaim.data:type_name -> roster.v1.Data
-	26, // 2: roster.v1.ServiceClaim.endpoints:type_name -> roster.v1.Endpoint
-	21, // 3: roster.v1.NodeClaims.labels:type_name -> roster.v1.NodeClaims.LabelsEntry
-	2,  // 4: roster.v1.NodeClaims.services:type_name -> roster.v1.ServiceClaim
-	22, // 5: roster.v1.NodeSettings.labels:type_name -> roster.v1.NodeSettings.LabelsEntry
-	3,  // 6: roster.v1.Node.claims:type_name -> roster.v1.NodeClaims
-	4,  // 7: roster.v1.Node.settings:type_name -> roster.v1.NodeSettings
-	23, // 8: roster.v1.Node.labels:type_name -> roster.v1.Node.LabelsEntry
-	0,  // 9: roster.v1.Node.state:type_name -> roster.v1.NodeState
-	27, // 10: roster.v1.Node.state_since:type_name -> google.protobuf.Timestamp
-	28, // 11: roster.v1.Node.assignments:type_name -> roster.v1.Assignment
-	29, // 12: roster.v1.Node.reports:type_name -> roster.v1.ServiceReport
-	27, // 13: roster.v1.Node.registered_at:type_name -> google.protobuf.Timestamp
-	5,  // 14: roster.v1.ListNodesResponse.nodes:type_name -> roster.v1.Node
-	5,  // 15: roster.v1.GetNodeResponse.node:type_name -> roster.v1.Node
-	5,  // 16: roster.v1.WatchNodesResponse.nodes:type_name -> roster.v1.Node
-	24, // 17: roster.v1.UpdateNodeRequest.set_labels:type_name -> roster.v1.UpdateNodeRequest.SetLabelsEntry
-	12, // 18: roster.v1.UpdateNodesRequest.updates:type_name -> roster.v1.UpdateNodeRequest
-	16, // 19: roster.v1.UpdateNodesResponse.results:type_name -> roster.v1.UpdateNodesResult
-	6,  // 20: roster.v1.NodeService.ListNodes:input_type -> roster.v1.ListNodesRequest
-	8,  // 21: roster.v1.NodeService.GetNode:input_type -> roster.v1.GetNodeRequest
-	10, // 22: roster.v1.NodeService.WatchNodes:input_type -> roster.v1.WatchNodesRequest
-	12, // 23: roster.v1.NodeService.UpdateNode:input_type -> roster.v1.UpdateNodeRequest
-	14, // 24: roster.v1.NodeService.UpdateNodes:input_type -> roster.v1.UpdateNodesRequest
-	17, // 25: roster.v1.NodeService.CordonNode:input_type -> roster.v1.CordonNodeRequest
-	19, // 26: roster.v1.NodeService.RemoveNode:input_type -> roster.v1.RemoveNodeRequest
-	7,  // 27: roster.v1.NodeService.ListNodes:output_type -> roster.v1.ListNodesResponse
-	9,  // 28: roster.v1.NodeService.GetNode:output_type -> roster.v1.GetNodeResponse
-	11, // 29: roster.v1.NodeService.WatchNodes:output_type -> roster.v1.WatchNodesResponse
-	13, // 30: roster.v1.NodeService.UpdateNode:output_type -> roster.v1.UpdateNodeResponse
-	15, // 31: roster.v1.NodeService.UpdateNodes:output_type -> roster.v1.UpdateNodesResponse
-	18, // 32: roster.v1.NodeService.CordonNode:output_type -> roster.v1.CordonNodeResponse
-	20, // 33: roster.v1.NodeService.RemoveNode:output_type -> roster.v1.RemoveNodeResponse
-	27, // [27:34] is the sub-list for method output_type
-	20, // [20:27] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	42, // 1: roster.v1.ServiceClaim.data:type_name -> roster.v1.Data
+	43, // 2: roster.v1.ServiceClaim.endpoints:type_name -> roster.v1.Endpoint
+	37, // 3: roster.v1.NodeClaims.labels:type_name -> roster.v1.NodeClaims.LabelsEntry
+	3,  // 4: roster.v1.NodeClaims.services:type_name -> roster.v1.ServiceClaim
+	2,  // 5: roster.v1.NodeClaims.mode:type_name -> roster.v1.AgentMode
+	44, // 6: roster.v1.NodeDrain.since:type_name -> google.protobuf.Timestamp
+	44, // 7: roster.v1.NodeDrain.deadline:type_name -> google.protobuf.Timestamp
+	44, // 8: roster.v1.Trouble.last:type_name -> google.protobuf.Timestamp
+	38, // 9: roster.v1.NodeSettings.labels:type_name -> roster.v1.NodeSettings.LabelsEntry
+	5,  // 10: roster.v1.NodeSettings.drain:type_name -> roster.v1.NodeDrain
+	4,  // 11: roster.v1.Node.claims:type_name -> roster.v1.NodeClaims
+	8,  // 12: roster.v1.Node.settings:type_name -> roster.v1.NodeSettings
+	39, // 13: roster.v1.Node.labels:type_name -> roster.v1.Node.LabelsEntry
+	0,  // 14: roster.v1.Node.state:type_name -> roster.v1.NodeState
+	44, // 15: roster.v1.Node.state_since:type_name -> google.protobuf.Timestamp
+	45, // 16: roster.v1.Node.assignments:type_name -> roster.v1.Assignment
+	46, // 17: roster.v1.Node.reports:type_name -> roster.v1.ServiceReport
+	44, // 18: roster.v1.Node.registered_at:type_name -> google.protobuf.Timestamp
+	2,  // 19: roster.v1.Node.mode:type_name -> roster.v1.AgentMode
+	44, // 20: roster.v1.Node.returned_at:type_name -> google.protobuf.Timestamp
+	6,  // 21: roster.v1.Node.troubles:type_name -> roster.v1.Trouble
+	7,  // 22: roster.v1.Node.ahead:type_name -> roster.v1.SetVersion
+	7,  // 23: roster.v1.Node.supersedes:type_name -> roster.v1.SetVersion
+	9,  // 24: roster.v1.ListNodesResponse.nodes:type_name -> roster.v1.Node
+	9,  // 25: roster.v1.GetNodeResponse.node:type_name -> roster.v1.Node
+	9,  // 26: roster.v1.WatchNodesResponse.nodes:type_name -> roster.v1.Node
+	40, // 27: roster.v1.UpdateNodeRequest.set_labels:type_name -> roster.v1.UpdateNodeRequest.SetLabelsEntry
+	16, // 28: roster.v1.UpdateNodesRequest.updates:type_name -> roster.v1.UpdateNodeRequest
+	20, // 29: roster.v1.UpdateNodesResponse.results:type_name -> roster.v1.UpdateNodesResult
+	47, // 30: roster.v1.DrainNodeRequest.deadline:type_name -> google.protobuf.Duration
+	41, // 31: roster.v1.CheckStopResponse.ready:type_name -> roster.v1.CheckStopResponse.ReadyEntry
+	10, // 32: roster.v1.NodeService.ListNodes:input_type -> roster.v1.ListNodesRequest
+	12, // 33: roster.v1.NodeService.GetNode:input_type -> roster.v1.GetNodeRequest
+	14, // 34: roster.v1.NodeService.WatchNodes:input_type -> roster.v1.WatchNodesRequest
+	16, // 35: roster.v1.NodeService.UpdateNode:input_type -> roster.v1.UpdateNodeRequest
+	18, // 36: roster.v1.NodeService.UpdateNodes:input_type -> roster.v1.UpdateNodesRequest
+	21, // 37: roster.v1.NodeService.CordonNode:input_type -> roster.v1.CordonNodeRequest
+	35, // 38: roster.v1.NodeService.RemoveNode:input_type -> roster.v1.RemoveNodeRequest
+	23, // 39: roster.v1.NodeService.DrainNode:input_type -> roster.v1.DrainNodeRequest
+	25, // 40: roster.v1.NodeService.UndrainNode:input_type -> roster.v1.UndrainNodeRequest
+	27, // 41: roster.v1.NodeService.ActivateNode:input_type -> roster.v1.ActivateNodeRequest
+	29, // 42: roster.v1.NodeService.AdoptNode:input_type -> roster.v1.AdoptNodeRequest
+	31, // 43: roster.v1.NodeService.ReplaceNode:input_type -> roster.v1.ReplaceNodeRequest
+	33, // 44: roster.v1.NodeService.CheckStop:input_type -> roster.v1.CheckStopRequest
+	11, // 45: roster.v1.NodeService.ListNodes:output_type -> roster.v1.ListNodesResponse
+	13, // 46: roster.v1.NodeService.GetNode:output_type -> roster.v1.GetNodeResponse
+	15, // 47: roster.v1.NodeService.WatchNodes:output_type -> roster.v1.WatchNodesResponse
+	17, // 48: roster.v1.NodeService.UpdateNode:output_type -> roster.v1.UpdateNodeResponse
+	19, // 49: roster.v1.NodeService.UpdateNodes:output_type -> roster.v1.UpdateNodesResponse
+	22, // 50: roster.v1.NodeService.CordonNode:output_type -> roster.v1.CordonNodeResponse
+	36, // 51: roster.v1.NodeService.RemoveNode:output_type -> roster.v1.RemoveNodeResponse
+	24, // 52: roster.v1.NodeService.DrainNode:output_type -> roster.v1.DrainNodeResponse
+	26, // 53: roster.v1.NodeService.UndrainNode:output_type -> roster.v1.UndrainNodeResponse
+	28, // 54: roster.v1.NodeService.ActivateNode:output_type -> roster.v1.ActivateNodeResponse
+	30, // 55: roster.v1.NodeService.AdoptNode:output_type -> roster.v1.AdoptNodeResponse
+	32, // 56: roster.v1.NodeService.ReplaceNode:output_type -> roster.v1.ReplaceNodeResponse
+	34, // 57: roster.v1.NodeService.CheckStop:output_type -> roster.v1.CheckStopResponse
+	45, // [45:58] is the sub-list for method output_type
+	32, // [32:45] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_node_proto_init() }
@@ -1739,17 +3006,22 @@ func file_roster_v1_node_proto_init() {
 	file_roster_v1_assignment_proto_init()
 	file_roster_v1_endpoint_proto_init()
 	file_roster_v1_topology_proto_init()
-	file_roster_v1_node_proto_msgTypes[2].OneofWrappers = []any{}
-	file_roster_v1_node_proto_msgTypes[10].OneofWrappers = []any{}
-	file_roster_v1_node_proto_msgTypes[15].OneofWrappers = []any{}
-	file_roster_v1_node_proto_msgTypes[17].OneofWrappers = []any{}
+	file_roster_v1_node_proto_msgTypes[5].OneofWrappers = []any{}
+	file_roster_v1_node_proto_msgTypes[13].OneofWrappers = []any{}
+	file_roster_v1_node_proto_msgTypes[18].OneofWrappers = []any{}
+	file_roster_v1_node_proto_msgTypes[20].OneofWrappers = []any{}
+	file_roster_v1_node_proto_msgTypes[22].OneofWrappers = []any{}
+	file_roster_v1_node_proto_msgTypes[24].OneofWrappers = []any{}
+	file_roster_v1_node_proto_msgTypes[26].OneofWrappers = []any{}
+	file_roster_v1_node_proto_msgTypes[28].OneofWrappers = []any{}
+	file_roster_v1_node_proto_msgTypes[32].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_v1_node_proto_rawDesc), len(file_roster_v1_node_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   23,
+			NumEnums:      3,
+			NumMessages:   39,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

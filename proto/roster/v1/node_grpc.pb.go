@@ -21,13 +21,19 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	NodeService_ListNodes_FullMethodName   = "/roster.v1.NodeService/ListNodes"
-	NodeService_GetNode_FullMethodName     = "/roster.v1.NodeService/GetNode"
-	NodeService_WatchNodes_FullMethodName  = "/roster.v1.NodeService/WatchNodes"
-	NodeService_UpdateNode_FullMethodName  = "/roster.v1.NodeService/UpdateNode"
-	NodeService_UpdateNodes_FullMethodName = "/roster.v1.NodeService/UpdateNodes"
-	NodeService_CordonNode_FullMethodName  = "/roster.v1.NodeService/CordonNode"
-	NodeService_RemoveNode_FullMethodName  = "/roster.v1.NodeService/RemoveNode"
+	NodeService_ListNodes_FullMethodName    = "/roster.v1.NodeService/ListNodes"
+	NodeService_GetNode_FullMethodName      = "/roster.v1.NodeService/GetNode"
+	NodeService_WatchNodes_FullMethodName   = "/roster.v1.NodeService/WatchNodes"
+	NodeService_UpdateNode_FullMethodName   = "/roster.v1.NodeService/UpdateNode"
+	NodeService_UpdateNodes_FullMethodName  = "/roster.v1.NodeService/UpdateNodes"
+	NodeService_CordonNode_FullMethodName   = "/roster.v1.NodeService/CordonNode"
+	NodeService_RemoveNode_FullMethodName   = "/roster.v1.NodeService/RemoveNode"
+	NodeService_DrainNode_FullMethodName    = "/roster.v1.NodeService/DrainNode"
+	NodeService_UndrainNode_FullMethodName  = "/roster.v1.NodeService/UndrainNode"
+	NodeService_ActivateNode_FullMethodName = "/roster.v1.NodeService/ActivateNode"
+	NodeService_AdoptNode_FullMethodName    = "/roster.v1.NodeService/AdoptNode"
+	NodeService_ReplaceNode_FullMethodName  = "/roster.v1.NodeService/ReplaceNode"
+	NodeService_CheckStop_FullMethodName    = "/roster.v1.NodeService/CheckStop"
 )
 
 // NodeServiceClient is the client API for NodeService service.
@@ -53,6 +59,23 @@ type NodeServiceClient interface {
 	// RemoveNode forgets a node. FAILED_PRECONDITION: it is not down, or still
 	// has assignments, and force is not set. Its services are never stopped.
 	RemoveNode(ctx context.Context, in *RemoveNodeRequest, opts ...grpc.CallOption) (*RemoveNodeResponse, error)
+	// DrainNode gives a node's seat away: replacements start first, then its
+	// services drain and stop. It stays drained until UndrainNode.
+	DrainNode(ctx context.Context, in *DrainNodeRequest, opts ...grpc.CallOption) (*DrainNodeResponse, error)
+	// UndrainNode calls a drain off, finished or not.
+	UndrainNode(ctx context.Context, in *UndrainNodeRequest, opts ...grpc.CallOption) (*UndrainNodeResponse, error)
+	// ActivateNode lets an agent that observes act, or ends that.
+	ActivateNode(ctx context.Context, in *ActivateNodeRequest, opts ...grpc.CallOption) (*ActivateNodeResponse, error)
+	// AdoptNode lets an agent that is ahead follow the cluster again.
+	// FAILED_PRECONDITION: it is not ahead.
+	AdoptNode(ctx context.Context, in *AdoptNodeRequest, opts ...grpc.CallOption) (*AdoptNodeResponse, error)
+	// ReplaceNode retires the agent that speaks for a node: the next one that
+	// comes with this id is let in and takes over its seat, and the old one is
+	// not let in again.
+	ReplaceNode(ctx context.Context, in *ReplaceNodeRequest, opts ...grpc.CallOption) (*ReplaceNodeResponse, error)
+	// CheckStop says whether nodes may be stopped now, all at once, without a floor
+	// or the members' quorum being lost.
+	CheckStop(ctx context.Context, in *CheckStopRequest, opts ...grpc.CallOption) (*CheckStopResponse, error)
 }
 
 type nodeServiceClient struct {
@@ -142,6 +165,66 @@ func (c *nodeServiceClient) RemoveNode(ctx context.Context, in *RemoveNodeReques
 	return out, nil
 }
 
+func (c *nodeServiceClient) DrainNode(ctx context.Context, in *DrainNodeRequest, opts ...grpc.CallOption) (*DrainNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DrainNodeResponse)
+	err := c.cc.Invoke(ctx, NodeService_DrainNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *nodeServiceClient) UndrainNode(ctx context.Context, in *UndrainNodeRequest, opts ...grpc.CallOption) (*UndrainNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UndrainNodeResponse)
+	err := c.cc.Invoke(ctx, NodeService_UndrainNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *nodeServiceClient) ActivateNode(ctx context.Context, in *ActivateNodeRequest, opts ...grpc.CallOption) (*ActivateNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ActivateNodeResponse)
+	err := c.cc.Invoke(ctx, NodeService_ActivateNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *nodeServiceClient) AdoptNode(ctx context.Context, in *AdoptNodeRequest, opts ...grpc.CallOption) (*AdoptNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(AdoptNodeResponse)
+	err := c.cc.Invoke(ctx, NodeService_AdoptNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *nodeServiceClient) ReplaceNode(ctx context.Context, in *ReplaceNodeRequest, opts ...grpc.CallOption) (*ReplaceNodeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ReplaceNodeResponse)
+	err := c.cc.Invoke(ctx, NodeService_ReplaceNode_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *nodeServiceClient) CheckStop(ctx context.Context, in *CheckStopRequest, opts ...grpc.CallOption) (*CheckStopResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CheckStopResponse)
+	err := c.cc.Invoke(ctx, NodeService_CheckStop_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // NodeServiceServer is the server API for NodeService service.
 // All implementations must embed UnimplementedNodeServiceServer
 // for forward compatibility.
@@ -165,6 +248,23 @@ type NodeServiceServer interface {
 	// RemoveNode forgets a node. FAILED_PRECONDITION: it is not down, or still
 	// has assignments, and force is not set. Its services are never stopped.
 	RemoveNode(context.Context, *RemoveNodeRequest) (*RemoveNodeResponse, error)
+	// DrainNode gives a node's seat away: replacements start first, then its
+	// services drain and stop. It stays drained until UndrainNode.
+	DrainNode(context.Context, *DrainNodeRequest) (*DrainNodeResponse, error)
+	// UndrainNode calls a drain off, finished or not.
+	UndrainNode(context.Context, *UndrainNodeRequest) (*UndrainNodeResponse, error)
+	// ActivateNode lets an agent that observes act, or ends that.
+	ActivateNode(context.Context, *ActivateNodeRequest) (*ActivateNodeResponse, error)
+	// AdoptNode lets an agent that is ahead follow the cluster again.
+	// FAILED_PRECONDITION: it is not ahead.
+	AdoptNode(context.Context, *AdoptNodeRequest) (*AdoptNodeResponse, error)
+	// ReplaceNode retires the agent that speaks for a node: the next one that
+	// comes with this id is let in and takes over its seat, and the old one is
+	// not let in again.
+	ReplaceNode(context.Context, *ReplaceNodeRequest) (*ReplaceNodeResponse, error)
+	// CheckStop says whether nodes may be stopped now, all at once, without a floor
+	// or the members' quorum being lost.
+	CheckStop(context.Context, *CheckStopRequest) (*CheckStopResponse, error)
 	mustEmbedUnimplementedNodeServiceServer()
 }
 
@@ -195,6 +295,24 @@ func (UnimplementedNodeServiceServer) CordonNode(context.Context, *CordonNodeReq
 }
 func (UnimplementedNodeServiceServer) RemoveNode(context.Context, *RemoveNodeRequest) (*RemoveNodeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method RemoveNode not implemented")
+}
+func (UnimplementedNodeServiceServer) DrainNode(context.Context, *DrainNodeRequest) (*DrainNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DrainNode not implemented")
+}
+func (UnimplementedNodeServiceServer) UndrainNode(context.Context, *UndrainNodeRequest) (*UndrainNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UndrainNode not implemented")
+}
+func (UnimplementedNodeServiceServer) ActivateNode(context.Context, *ActivateNodeRequest) (*ActivateNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ActivateNode not implemented")
+}
+func (UnimplementedNodeServiceServer) AdoptNode(context.Context, *AdoptNodeRequest) (*AdoptNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method AdoptNode not implemented")
+}
+func (UnimplementedNodeServiceServer) ReplaceNode(context.Context, *ReplaceNodeRequest) (*ReplaceNodeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ReplaceNode not implemented")
+}
+func (UnimplementedNodeServiceServer) CheckStop(context.Context, *CheckStopRequest) (*CheckStopResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CheckStop not implemented")
 }
 func (UnimplementedNodeServiceServer) mustEmbedUnimplementedNodeServiceServer() {}
 func (UnimplementedNodeServiceServer) testEmbeddedByValue()                     {}
@@ -336,6 +454,114 @@ func _NodeService_RemoveNode_Handler(srv interface{}, ctx context.Context, dec f
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NodeService_DrainNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DrainNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NodeServiceServer).DrainNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NodeService_DrainNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NodeServiceServer).DrainNode(ctx, req.(*DrainNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _NodeService_UndrainNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UndrainNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NodeServiceServer).UndrainNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NodeService_UndrainNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NodeServiceServer).UndrainNode(ctx, req.(*UndrainNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _NodeService_ActivateNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ActivateNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NodeServiceServer).ActivateNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NodeService_ActivateNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NodeServiceServer).ActivateNode(ctx, req.(*ActivateNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _NodeService_AdoptNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(AdoptNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NodeServiceServer).AdoptNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NodeService_AdoptNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NodeServiceServer).AdoptNode(ctx, req.(*AdoptNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _NodeService_ReplaceNode_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ReplaceNodeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NodeServiceServer).ReplaceNode(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NodeService_ReplaceNode_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NodeServiceServer).ReplaceNode(ctx, req.(*ReplaceNodeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _NodeService_CheckStop_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CheckStopRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NodeServiceServer).CheckStop(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NodeService_CheckStop_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NodeServiceServer).CheckStop(ctx, req.(*CheckStopRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // NodeService_ServiceDesc is the grpc.ServiceDesc for NodeService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -366,6 +592,30 @@ var NodeService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "RemoveNode",
 			Handler:    _NodeService_RemoveNode_Handler,
+		},
+		{
+			MethodName: "DrainNode",
+			Handler:    _NodeService_DrainNode_Handler,
+		},
+		{
+			MethodName: "UndrainNode",
+			Handler:    _NodeService_UndrainNode_Handler,
+		},
+		{
+			MethodName: "ActivateNode",
+			Handler:    _NodeService_ActivateNode_Handler,
+		},
+		{
+			MethodName: "AdoptNode",
+			Handler:    _NodeService_AdoptNode_Handler,
+		},
+		{
+			MethodName: "ReplaceNode",
+			Handler:    _NodeService_ReplaceNode_Handler,
+		},
+		{
+			MethodName: "CheckStop",
+			Handler:    _NodeService_CheckStop_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

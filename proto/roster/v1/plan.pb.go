@@ -11,6 +11,7 @@ package rosterv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
 	unsafe "unsafe"
@@ -36,7 +37,8 @@ const (
 	Action_ACTION_STOP Action = 3
 	// A drain is called off: wanted serving again.
 	Action_ACTION_UNDRAIN Action = 4
-	// It stays as it is, and fills a seat of another pool from now on.
+	// It stays as it is, and fills another seat from now on: of another pool, or
+	// none (borrowed).
 	Action_ACTION_RESEAT Action = 5
 )
 
@@ -87,6 +89,118 @@ func (Action) EnumDescriptor() ([]byte, []int) {
 	return file_roster_v1_plan_proto_rawDescGZIP(), []int{0}
 }
 
+// Cause says what a move is for; policy decides each apart.
+type Cause int32
+
+const (
+	Cause_CAUSE_UNSPECIFIED Cause = 0
+	// Towards the topology: policy.rebalance.
+	Cause_CAUSE_REBALANCE Cause = 1
+	// Makes up for a loss: policy.repair.
+	Cause_CAUSE_REPAIR Cause = 2
+)
+
+// Enum value maps for Cause.
+var (
+	Cause_name = map[int32]string{
+		0: "CAUSE_UNSPECIFIED",
+		1: "CAUSE_REBALANCE",
+		2: "CAUSE_REPAIR",
+	}
+	Cause_value = map[string]int32{
+		"CAUSE_UNSPECIFIED": 0,
+		"CAUSE_REBALANCE":   1,
+		"CAUSE_REPAIR":      2,
+	}
+)
+
+func (x Cause) Enum() *Cause {
+	p := new(Cause)
+	*p = x
+	return p
+}
+
+func (x Cause) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Cause) Descriptor() protoreflect.EnumDescriptor {
+	return file_roster_v1_plan_proto_enumTypes[1].Descriptor()
+}
+
+func (Cause) Type() protoreflect.EnumType {
+	return &file_roster_v1_plan_proto_enumTypes[1]
+}
+
+func (x Cause) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Cause.Descriptor instead.
+func (Cause) EnumDescriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{1}
+}
+
+// PlanState says what became of a plan that Roster proposed.
+type PlanState int32
+
+const (
+	PlanState_PLAN_STATE_UNSPECIFIED PlanState = 0
+	// It waits for the operator: policy says `approve`.
+	PlanState_PLAN_STATE_PENDING PlanState = 1
+	// It is being carried out.
+	PlanState_PLAN_STATE_APPROVED PlanState = 2
+	// The operator does not want it; it is not proposed again as it is.
+	PlanState_PLAN_STATE_REJECTED PlanState = 3
+	// Nobody decides: policy says `off`. It shows what would be done.
+	PlanState_PLAN_STATE_OFF PlanState = 4
+)
+
+// Enum value maps for PlanState.
+var (
+	PlanState_name = map[int32]string{
+		0: "PLAN_STATE_UNSPECIFIED",
+		1: "PLAN_STATE_PENDING",
+		2: "PLAN_STATE_APPROVED",
+		3: "PLAN_STATE_REJECTED",
+		4: "PLAN_STATE_OFF",
+	}
+	PlanState_value = map[string]int32{
+		"PLAN_STATE_UNSPECIFIED": 0,
+		"PLAN_STATE_PENDING":     1,
+		"PLAN_STATE_APPROVED":    2,
+		"PLAN_STATE_REJECTED":    3,
+		"PLAN_STATE_OFF":         4,
+	}
+)
+
+func (x PlanState) Enum() *PlanState {
+	p := new(PlanState)
+	*p = x
+	return p
+}
+
+func (x PlanState) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PlanState) Descriptor() protoreflect.EnumDescriptor {
+	return file_roster_v1_plan_proto_enumTypes[2].Descriptor()
+}
+
+func (PlanState) Type() protoreflect.EnumType {
+	return &file_roster_v1_plan_proto_enumTypes[2]
+}
+
+func (x PlanState) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PlanState.Descriptor instead.
+func (PlanState) EnumDescriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{2}
+}
+
 // Move is one step of a plan.
 type Move struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
@@ -96,7 +210,10 @@ type Move struct {
 	Node   string `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`
 	Action Action `protobuf:"varint,4,opt,name=action,proto3,enum=roster.v1.Action" json:"action,omitempty"`
 	// Why, in a sentence, from the planner's own values.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Cause  Cause  `protobuf:"varint,6,opt,name=cause,proto3,enum=roster.v1.Cause" json:"cause,omitempty"`
+	// START, RESEAT: it stands in and fills no seat.
+	Borrowed      bool `protobuf:"varint,7,opt,name=borrowed,proto3" json:"borrowed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -164,6 +281,20 @@ func (x *Move) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *Move) GetCause() Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return Cause_CAUSE_UNSPECIFIED
+}
+
+func (x *Move) GetBorrowed() bool {
+	if x != nil {
+		return x.Borrowed
+	}
+	return false
 }
 
 // Wave is the moves that are proposed at once; the next wave begins when each
@@ -405,6 +536,78 @@ func (x *Seat) GetReason() string {
 	return ""
 }
 
+// Loan is a service that a node takes on top of its own, or without a seat,
+// because a floor or a pool lost what it had.
+type Loan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Pool whose member it stands in for.
+	Pool    string `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"`
+	Service string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
+	Node    string `protobuf:"bytes,3,opt,name=node,proto3" json:"node,omitempty"`
+	// Why, and why this node, in a sentence.
+	Reason        string `protobuf:"bytes,4,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Loan) Reset() {
+	*x = Loan{}
+	mi := &file_roster_v1_plan_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Loan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Loan) ProtoMessage() {}
+
+func (x *Loan) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Loan.ProtoReflect.Descriptor instead.
+func (*Loan) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Loan) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *Loan) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Loan) GetNode() string {
+	if x != nil {
+		return x.Node
+	}
+	return ""
+}
+
+func (x *Loan) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // Plan is what the planner would do from the state that it names.
 type Plan struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -424,14 +627,16 @@ type Plan struct {
 	Seats []*Seat `protobuf:"bytes,8,rep,name=seats,proto3" json:"seats,omitempty"`
 	// What an apply of it has to say for it to be admitted, in the words of its
 	// request: allow_stop, accept_shortage.
-	Needs         []string `protobuf:"bytes,9,rep,name=needs,proto3" json:"needs,omitempty"`
+	Needs []string `protobuf:"bytes,9,rep,name=needs,proto3" json:"needs,omitempty"`
+	// What stands in when the plan is done.
+	Loans         []*Loan `protobuf:"bytes,10,rep,name=loans,proto3" json:"loans,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_roster_v1_plan_proto_msgTypes[5]
+	mi := &file_roster_v1_plan_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -443,7 +648,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[5]
+	mi := &file_roster_v1_plan_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -456,7 +661,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{5}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *Plan) GetBasis() string {
@@ -522,17 +727,631 @@ func (x *Plan) GetNeeds() []string {
 	return nil
 }
 
+func (x *Plan) GetLoans() []*Loan {
+	if x != nil {
+		return x.Loans
+	}
+	return nil
+}
+
+// ProposedPlan is what Roster would do by itself, if policy let it.
+type ProposedPlan struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Names exactly these moves: another set of moves has another id.
+	Id    string    `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Cause Cause     `protobuf:"varint,2,opt,name=cause,proto3,enum=roster.v1.Cause" json:"cause,omitempty"`
+	State PlanState `protobuf:"varint,3,opt,name=state,proto3,enum=roster.v1.PlanState" json:"state,omitempty"`
+	Plan  *Plan     `protobuf:"bytes,4,opt,name=plan,proto3" json:"plan,omitempty"`
+	// Who decided, when and why; empty while it is pending.
+	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProposedPlan) Reset() {
+	*x = ProposedPlan{}
+	mi := &file_roster_v1_plan_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProposedPlan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProposedPlan) ProtoMessage() {}
+
+func (x *ProposedPlan) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProposedPlan.ProtoReflect.Descriptor instead.
+func (*ProposedPlan) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ProposedPlan) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ProposedPlan) GetCause() Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return Cause_CAUSE_UNSPECIFIED
+}
+
+func (x *ProposedPlan) GetState() PlanState {
+	if x != nil {
+		return x.State
+	}
+	return PlanState_PLAN_STATE_UNSPECIFIED
+}
+
+func (x *ProposedPlan) GetPlan() *Plan {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
+func (x *ProposedPlan) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *ProposedPlan) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *ProposedPlan) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Approval is the operator's word on a proposed plan, as it is kept.
+type Approval struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Cause Cause                  `protobuf:"varint,2,opt,name=cause,proto3,enum=roster.v1.Cause" json:"cause,omitempty"`
+	// True: it is not wanted.
+	Rejected      bool                   `protobuf:"varint,3,opt,name=rejected,proto3" json:"rejected,omitempty"`
+	Moves         []*Move                `protobuf:"bytes,4,rep,name=moves,proto3" json:"moves,omitempty"`
+	By            string                 `protobuf:"bytes,5,opt,name=by,proto3" json:"by,omitempty"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=time,proto3" json:"time,omitempty"`
+	Reason        string                 `protobuf:"bytes,7,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Approval) Reset() {
+	*x = Approval{}
+	mi := &file_roster_v1_plan_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Approval) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Approval) ProtoMessage() {}
+
+func (x *Approval) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Approval.ProtoReflect.Descriptor instead.
+func (*Approval) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *Approval) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Approval) GetCause() Cause {
+	if x != nil {
+		return x.Cause
+	}
+	return Cause_CAUSE_UNSPECIFIED
+}
+
+func (x *Approval) GetRejected() bool {
+	if x != nil {
+		return x.Rejected
+	}
+	return false
+}
+
+func (x *Approval) GetMoves() []*Move {
+	if x != nil {
+		return x.Moves
+	}
+	return nil
+}
+
+func (x *Approval) GetBy() string {
+	if x != nil {
+		return x.By
+	}
+	return ""
+}
+
+func (x *Approval) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *Approval) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// All proposed plans.
+type ListPlansRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Stale         bool                   `protobuf:"varint,1,opt,name=stale,proto3" json:"stale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPlansRequest) Reset() {
+	*x = ListPlansRequest{}
+	mi := &file_roster_v1_plan_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPlansRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPlansRequest) ProtoMessage() {}
+
+func (x *ListPlansRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPlansRequest.ProtoReflect.Descriptor instead.
+func (*ListPlansRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListPlansRequest) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+// At most one for each cause, repair first.
+type ListPlansResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Plans         []*ProposedPlan        `protobuf:"bytes,1,rep,name=plans,proto3" json:"plans,omitempty"`
+	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListPlansResponse) Reset() {
+	*x = ListPlansResponse{}
+	mi := &file_roster_v1_plan_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListPlansResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListPlansResponse) ProtoMessage() {}
+
+func (x *ListPlansResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListPlansResponse.ProtoReflect.Descriptor instead.
+func (*ListPlansResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListPlansResponse) GetPlans() []*ProposedPlan {
+	if x != nil {
+		return x.Plans
+	}
+	return nil
+}
+
+func (x *ListPlansResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+// Which plan.
+type GetPlanRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Stale         bool                   `protobuf:"varint,2,opt,name=stale,proto3" json:"stale,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPlanRequest) Reset() {
+	*x = GetPlanRequest{}
+	mi := &file_roster_v1_plan_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPlanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPlanRequest) ProtoMessage() {}
+
+func (x *GetPlanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPlanRequest.ProtoReflect.Descriptor instead.
+func (*GetPlanRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *GetPlanRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *GetPlanRequest) GetStale() bool {
+	if x != nil {
+		return x.Stale
+	}
+	return false
+}
+
+// The plan at one index.
+type GetPlanResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Plan          *ProposedPlan          `protobuf:"bytes,1,opt,name=plan,proto3" json:"plan,omitempty"`
+	Index         uint64                 `protobuf:"varint,2,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPlanResponse) Reset() {
+	*x = GetPlanResponse{}
+	mi := &file_roster_v1_plan_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPlanResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPlanResponse) ProtoMessage() {}
+
+func (x *GetPlanResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPlanResponse.ProtoReflect.Descriptor instead.
+func (*GetPlanResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *GetPlanResponse) GetPlan() *ProposedPlan {
+	if x != nil {
+		return x.Plan
+	}
+	return nil
+}
+
+func (x *GetPlanResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+// The plan to carry out.
+type ApprovePlanRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApprovePlanRequest) Reset() {
+	*x = ApprovePlanRequest{}
+	mi := &file_roster_v1_plan_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApprovePlanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApprovePlanRequest) ProtoMessage() {}
+
+func (x *ApprovePlanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApprovePlanRequest.ProtoReflect.Descriptor instead.
+func (*ApprovePlanRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ApprovePlanRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ApprovePlanRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ApprovePlanRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// The change.
+type ApprovePlanResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ApprovePlanResponse) Reset() {
+	*x = ApprovePlanResponse{}
+	mi := &file_roster_v1_plan_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ApprovePlanResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ApprovePlanResponse) ProtoMessage() {}
+
+func (x *ApprovePlanResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ApprovePlanResponse.ProtoReflect.Descriptor instead.
+func (*ApprovePlanResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ApprovePlanResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+// The plan that is not wanted.
+type RejectPlanRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Reason        string                 `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectPlanRequest) Reset() {
+	*x = RejectPlanRequest{}
+	mi := &file_roster_v1_plan_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectPlanRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectPlanRequest) ProtoMessage() {}
+
+func (x *RejectPlanRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectPlanRequest.ProtoReflect.Descriptor instead.
+func (*RejectPlanRequest) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *RejectPlanRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *RejectPlanRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *RejectPlanRequest) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// The change.
+type RejectPlanResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Index         uint64                 `protobuf:"varint,1,opt,name=index,proto3" json:"index,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RejectPlanResponse) Reset() {
+	*x = RejectPlanResponse{}
+	mi := &file_roster_v1_plan_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RejectPlanResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RejectPlanResponse) ProtoMessage() {}
+
+func (x *RejectPlanResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RejectPlanResponse.ProtoReflect.Descriptor instead.
+func (*RejectPlanResponse) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *RejectPlanResponse) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
 var File_roster_v1_plan_proto protoreflect.FileDescriptor
 
 const file_roster_v1_plan_proto_rawDesc = "" +
 	"\n" +
-	"\x14roster/v1/plan.proto\x12\troster.v1\"\x8b\x01\n" +
+	"\x14roster/v1/plan.proto\x12\troster.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x01\n" +
 	"\x04Move\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\tR\x04node\x12)\n" +
 	"\x06action\x18\x04 \x01(\x0e2\x11.roster.v1.ActionR\x06action\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"-\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12&\n" +
+	"\x05cause\x18\x06 \x01(\x0e2\x10.roster.v1.CauseR\x05cause\x12\x1a\n" +
+	"\bborrowed\x18\a \x01(\bR\bborrowed\"-\n" +
 	"\x04Wave\x12%\n" +
 	"\x05moves\x18\x01 \x03(\v2\x0f.roster.v1.MoveR\x05moves\";\n" +
 	"\vPlanSummary\x12\x16\n" +
@@ -547,7 +1366,12 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x04Seat\x12\x12\n" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa0\x03\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"`\n" +
+	"\x04Loan\x12\x12\n" +
+	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x18\n" +
+	"\aservice\x18\x02 \x01(\tR\aservice\x12\x12\n" +
+	"\x04node\x18\x03 \x01(\tR\x04node\x12\x16\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xc7\x03\n" +
 	"\x04Plan\x12\x14\n" +
 	"\x05basis\x18\x01 \x01(\tR\x05basis\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
@@ -557,17 +1381,76 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\flowest_ready\x18\x06 \x03(\v2 .roster.v1.Plan.LowestReadyEntryR\vlowestReady\x121\n" +
 	"\tshortages\x18\a \x03(\v2\x13.roster.v1.ShortageR\tshortages\x12%\n" +
 	"\x05seats\x18\b \x03(\v2\x0f.roster.v1.SeatR\x05seats\x12\x14\n" +
-	"\x05needs\x18\t \x03(\tR\x05needs\x1a>\n" +
+	"\x05needs\x18\t \x03(\tR\x05needs\x12%\n" +
+	"\x05loans\x18\n" +
+	" \x03(\v2\x0f.roster.v1.LoanR\x05loans\x1a>\n" +
 	"\x10LowestReadyEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01*|\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xef\x01\n" +
+	"\fProposedPlan\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12&\n" +
+	"\x05cause\x18\x02 \x01(\x0e2\x10.roster.v1.CauseR\x05cause\x12*\n" +
+	"\x05state\x18\x03 \x01(\x0e2\x14.roster.v1.PlanStateR\x05state\x12#\n" +
+	"\x04plan\x18\x04 \x01(\v2\x0f.roster.v1.PlanR\x04plan\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\x12.\n" +
+	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"\xdd\x01\n" +
+	"\bApproval\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12&\n" +
+	"\x05cause\x18\x02 \x01(\x0e2\x10.roster.v1.CauseR\x05cause\x12\x1a\n" +
+	"\brejected\x18\x03 \x01(\bR\brejected\x12%\n" +
+	"\x05moves\x18\x04 \x03(\v2\x0f.roster.v1.MoveR\x05moves\x12\x0e\n" +
+	"\x02by\x18\x05 \x01(\tR\x02by\x12.\n" +
+	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06reason\x18\a \x01(\tR\x06reason\"(\n" +
+	"\x10ListPlansRequest\x12\x14\n" +
+	"\x05stale\x18\x01 \x01(\bR\x05stale\"X\n" +
+	"\x11ListPlansResponse\x12-\n" +
+	"\x05plans\x18\x01 \x03(\v2\x17.roster.v1.ProposedPlanR\x05plans\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\"6\n" +
+	"\x0eGetPlanRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05stale\x18\x02 \x01(\bR\x05stale\"T\n" +
+	"\x0fGetPlanResponse\x12+\n" +
+	"\x04plan\x18\x01 \x01(\v2\x17.roster.v1.ProposedPlanR\x04plan\x12\x14\n" +
+	"\x05index\x18\x02 \x01(\x04R\x05index\"[\n" +
+	"\x12ApprovePlanRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"+\n" +
+	"\x13ApprovePlanResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index\"Z\n" +
+	"\x11RejectPlanRequest\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tR\trequestId\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"*\n" +
+	"\x12RejectPlanResponse\x12\x14\n" +
+	"\x05index\x18\x01 \x01(\x04R\x05index*|\n" +
 	"\x06Action\x12\x16\n" +
 	"\x12ACTION_UNSPECIFIED\x10\x00\x12\x10\n" +
 	"\fACTION_START\x10\x01\x12\x10\n" +
 	"\fACTION_DRAIN\x10\x02\x12\x0f\n" +
 	"\vACTION_STOP\x10\x03\x12\x12\n" +
 	"\x0eACTION_UNDRAIN\x10\x04\x12\x11\n" +
-	"\rACTION_RESEAT\x10\x05B!Z\x1froster/proto/roster/v1;rosterv1b\x06proto3"
+	"\rACTION_RESEAT\x10\x05*E\n" +
+	"\x05Cause\x12\x15\n" +
+	"\x11CAUSE_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fCAUSE_REBALANCE\x10\x01\x12\x10\n" +
+	"\fCAUSE_REPAIR\x10\x02*\x85\x01\n" +
+	"\tPlanState\x12\x1a\n" +
+	"\x16PLAN_STATE_UNSPECIFIED\x10\x00\x12\x16\n" +
+	"\x12PLAN_STATE_PENDING\x10\x01\x12\x17\n" +
+	"\x13PLAN_STATE_APPROVED\x10\x02\x12\x17\n" +
+	"\x13PLAN_STATE_REJECTED\x10\x03\x12\x12\n" +
+	"\x0ePLAN_STATE_OFF\x10\x042\xb0\x02\n" +
+	"\vPlanService\x12F\n" +
+	"\tListPlans\x12\x1b.roster.v1.ListPlansRequest\x1a\x1c.roster.v1.ListPlansResponse\x12@\n" +
+	"\aGetPlan\x12\x19.roster.v1.GetPlanRequest\x1a\x1a.roster.v1.GetPlanResponse\x12L\n" +
+	"\vApprovePlan\x12\x1d.roster.v1.ApprovePlanRequest\x1a\x1e.roster.v1.ApprovePlanResponse\x12I\n" +
+	"\n" +
+	"RejectPlan\x12\x1c.roster.v1.RejectPlanRequest\x1a\x1d.roster.v1.RejectPlanResponseB!Z\x1froster/proto/roster/v1;rosterv1b\x06proto3"
 
 var (
 	file_roster_v1_plan_proto_rawDescOnce sync.Once
@@ -581,31 +1464,64 @@ func file_roster_v1_plan_proto_rawDescGZIP() []byte {
 	return file_roster_v1_plan_proto_rawDescData
 }
 
-var file_roster_v1_plan_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_roster_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 7)
+var file_roster_v1_plan_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_roster_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_roster_v1_plan_proto_goTypes = []any{
-	(Action)(0),         // 0: roster.v1.Action
-	(*Move)(nil),        // 1: roster.v1.Move
-	(*Wave)(nil),        // 2: roster.v1.Wave
-	(*PlanSummary)(nil), // 3: roster.v1.PlanSummary
-	(*Shortage)(nil),    // 4: roster.v1.Shortage
-	(*Seat)(nil),        // 5: roster.v1.Seat
-	(*Plan)(nil),        // 6: roster.v1.Plan
-	nil,                 // 7: roster.v1.Plan.LowestReadyEntry
+	(Action)(0),                   // 0: roster.v1.Action
+	(Cause)(0),                    // 1: roster.v1.Cause
+	(PlanState)(0),                // 2: roster.v1.PlanState
+	(*Move)(nil),                  // 3: roster.v1.Move
+	(*Wave)(nil),                  // 4: roster.v1.Wave
+	(*PlanSummary)(nil),           // 5: roster.v1.PlanSummary
+	(*Shortage)(nil),              // 6: roster.v1.Shortage
+	(*Seat)(nil),                  // 7: roster.v1.Seat
+	(*Loan)(nil),                  // 8: roster.v1.Loan
+	(*Plan)(nil),                  // 9: roster.v1.Plan
+	(*ProposedPlan)(nil),          // 10: roster.v1.ProposedPlan
+	(*Approval)(nil),              // 11: roster.v1.Approval
+	(*ListPlansRequest)(nil),      // 12: roster.v1.ListPlansRequest
+	(*ListPlansResponse)(nil),     // 13: roster.v1.ListPlansResponse
+	(*GetPlanRequest)(nil),        // 14: roster.v1.GetPlanRequest
+	(*GetPlanResponse)(nil),       // 15: roster.v1.GetPlanResponse
+	(*ApprovePlanRequest)(nil),    // 16: roster.v1.ApprovePlanRequest
+	(*ApprovePlanResponse)(nil),   // 17: roster.v1.ApprovePlanResponse
+	(*RejectPlanRequest)(nil),     // 18: roster.v1.RejectPlanRequest
+	(*RejectPlanResponse)(nil),    // 19: roster.v1.RejectPlanResponse
+	nil,                           // 20: roster.v1.Plan.LowestReadyEntry
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
 }
 var file_roster_v1_plan_proto_depIdxs = []int32{
-	0, // 0: roster.v1.Move.action:type_name -> roster.v1.Action
-	1, // 1: roster.v1.Wave.moves:type_name -> roster.v1.Move
-	2, // 2: roster.v1.Plan.waves:type_name -> roster.v1.Wave
-	3, // 3: roster.v1.Plan.summary:type_name -> roster.v1.PlanSummary
-	7, // 4: roster.v1.Plan.lowest_ready:type_name -> roster.v1.Plan.LowestReadyEntry
-	4, // 5: roster.v1.Plan.shortages:type_name -> roster.v1.Shortage
-	5, // 6: roster.v1.Plan.seats:type_name -> roster.v1.Seat
-	7, // [7:7] is the sub-list for method output_type
-	7, // [7:7] is the sub-list for method input_type
-	7, // [7:7] is the sub-list for extension type_name
-	7, // [7:7] is the sub-list for extension extendee
-	0, // [0:7] is the sub-list for field type_name
+	0,  // 0: roster.v1.Move.action:type_name -> roster.v1.Action
+	1,  // 1: roster.v1.Move.cause:type_name -> roster.v1.Cause
+	3,  // 2: roster.v1.Wave.moves:type_name -> roster.v1.Move
+	4,  // 3: roster.v1.Plan.waves:type_name -> roster.v1.Wave
+	5,  // 4: roster.v1.Plan.summary:type_name -> roster.v1.PlanSummary
+	20, // 5: roster.v1.Plan.lowest_ready:type_name -> roster.v1.Plan.LowestReadyEntry
+	6,  // 6: roster.v1.Plan.shortages:type_name -> roster.v1.Shortage
+	7,  // 7: roster.v1.Plan.seats:type_name -> roster.v1.Seat
+	8,  // 8: roster.v1.Plan.loans:type_name -> roster.v1.Loan
+	1,  // 9: roster.v1.ProposedPlan.cause:type_name -> roster.v1.Cause
+	2,  // 10: roster.v1.ProposedPlan.state:type_name -> roster.v1.PlanState
+	9,  // 11: roster.v1.ProposedPlan.plan:type_name -> roster.v1.Plan
+	21, // 12: roster.v1.ProposedPlan.time:type_name -> google.protobuf.Timestamp
+	1,  // 13: roster.v1.Approval.cause:type_name -> roster.v1.Cause
+	3,  // 14: roster.v1.Approval.moves:type_name -> roster.v1.Move
+	21, // 15: roster.v1.Approval.time:type_name -> google.protobuf.Timestamp
+	10, // 16: roster.v1.ListPlansResponse.plans:type_name -> roster.v1.ProposedPlan
+	10, // 17: roster.v1.GetPlanResponse.plan:type_name -> roster.v1.ProposedPlan
+	12, // 18: roster.v1.PlanService.ListPlans:input_type -> roster.v1.ListPlansRequest
+	14, // 19: roster.v1.PlanService.GetPlan:input_type -> roster.v1.GetPlanRequest
+	16, // 20: roster.v1.PlanService.ApprovePlan:input_type -> roster.v1.ApprovePlanRequest
+	18, // 21: roster.v1.PlanService.RejectPlan:input_type -> roster.v1.RejectPlanRequest
+	13, // 22: roster.v1.PlanService.ListPlans:output_type -> roster.v1.ListPlansResponse
+	15, // 23: roster.v1.PlanService.GetPlan:output_type -> roster.v1.GetPlanResponse
+	17, // 24: roster.v1.PlanService.ApprovePlan:output_type -> roster.v1.ApprovePlanResponse
+	19, // 25: roster.v1.PlanService.RejectPlan:output_type -> roster.v1.RejectPlanResponse
+	22, // [22:26] is the sub-list for method output_type
+	18, // [18:22] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_plan_proto_init() }
@@ -618,10 +1534,10 @@ func file_roster_v1_plan_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_v1_plan_proto_rawDesc), len(file_roster_v1_plan_proto_rawDesc)),
-			NumEnums:      1,
-			NumMessages:   7,
+			NumEnums:      3,
+			NumMessages:   18,
 			NumExtensions: 0,
-			NumServices:   0,
+			NumServices:   1,
 		},
 		GoTypes:           file_roster_v1_plan_proto_goTypes,
 		DependencyIndexes: file_roster_v1_plan_proto_depIdxs,

@@ -230,6 +230,17 @@ type Command struct {
 	//	*Command_CordonNode
 	//	*Command_RemoveNode
 	//	*Command_MoveAssignments
+	//	*Command_DrainNode
+	//	*Command_ActivateNode
+	//	*Command_AdoptNode
+	//	*Command_ReplaceNode
+	//	*Command_CreateFreeze
+	//	*Command_DeleteFreezes
+	//	*Command_OverrideHold
+	//	*Command_DecidePlan
+	//	*Command_SettleRollout
+	//	*Command_NoteAgent
+	//	*Command_RaiseEpoch
 	Command       isCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -371,6 +382,105 @@ func (x *Command) GetMoveAssignments() *MoveAssignments {
 	return nil
 }
 
+func (x *Command) GetDrainNode() *DrainNode {
+	if x != nil {
+		if x, ok := x.Command.(*Command_DrainNode); ok {
+			return x.DrainNode
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetActivateNode() *ActivateNode {
+	if x != nil {
+		if x, ok := x.Command.(*Command_ActivateNode); ok {
+			return x.ActivateNode
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetAdoptNode() *AdoptNode {
+	if x != nil {
+		if x, ok := x.Command.(*Command_AdoptNode); ok {
+			return x.AdoptNode
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetReplaceNode() *ReplaceNode {
+	if x != nil {
+		if x, ok := x.Command.(*Command_ReplaceNode); ok {
+			return x.ReplaceNode
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetCreateFreeze() *CreateFreeze {
+	if x != nil {
+		if x, ok := x.Command.(*Command_CreateFreeze); ok {
+			return x.CreateFreeze
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetDeleteFreezes() *DeleteFreezes {
+	if x != nil {
+		if x, ok := x.Command.(*Command_DeleteFreezes); ok {
+			return x.DeleteFreezes
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetOverrideHold() *OverrideHold {
+	if x != nil {
+		if x, ok := x.Command.(*Command_OverrideHold); ok {
+			return x.OverrideHold
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetDecidePlan() *DecidePlan {
+	if x != nil {
+		if x, ok := x.Command.(*Command_DecidePlan); ok {
+			return x.DecidePlan
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetSettleRollout() *SettleRollout {
+	if x != nil {
+		if x, ok := x.Command.(*Command_SettleRollout); ok {
+			return x.SettleRollout
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetNoteAgent() *NoteAgent {
+	if x != nil {
+		if x, ok := x.Command.(*Command_NoteAgent); ok {
+			return x.NoteAgent
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetRaiseEpoch() *RaiseEpoch {
+	if x != nil {
+		if x, ok := x.Command.(*Command_RaiseEpoch); ok {
+			return x.RaiseEpoch
+		}
+	}
+	return nil
+}
+
 type isCommand_Command interface {
 	isCommand_Command()
 }
@@ -419,6 +529,50 @@ type Command_MoveAssignments struct {
 	MoveAssignments *MoveAssignments `protobuf:"bytes,11,opt,name=move_assignments,json=moveAssignments,proto3,oneof"`
 }
 
+type Command_DrainNode struct {
+	DrainNode *DrainNode `protobuf:"bytes,12,opt,name=drain_node,json=drainNode,proto3,oneof"`
+}
+
+type Command_ActivateNode struct {
+	ActivateNode *ActivateNode `protobuf:"bytes,13,opt,name=activate_node,json=activateNode,proto3,oneof"`
+}
+
+type Command_AdoptNode struct {
+	AdoptNode *AdoptNode `protobuf:"bytes,14,opt,name=adopt_node,json=adoptNode,proto3,oneof"`
+}
+
+type Command_ReplaceNode struct {
+	ReplaceNode *ReplaceNode `protobuf:"bytes,15,opt,name=replace_node,json=replaceNode,proto3,oneof"`
+}
+
+type Command_CreateFreeze struct {
+	CreateFreeze *CreateFreeze `protobuf:"bytes,16,opt,name=create_freeze,json=createFreeze,proto3,oneof"`
+}
+
+type Command_DeleteFreezes struct {
+	DeleteFreezes *DeleteFreezes `protobuf:"bytes,17,opt,name=delete_freezes,json=deleteFreezes,proto3,oneof"`
+}
+
+type Command_OverrideHold struct {
+	OverrideHold *OverrideHold `protobuf:"bytes,18,opt,name=override_hold,json=overrideHold,proto3,oneof"`
+}
+
+type Command_DecidePlan struct {
+	DecidePlan *DecidePlan `protobuf:"bytes,19,opt,name=decide_plan,json=decidePlan,proto3,oneof"`
+}
+
+type Command_SettleRollout struct {
+	SettleRollout *SettleRollout `protobuf:"bytes,20,opt,name=settle_rollout,json=settleRollout,proto3,oneof"`
+}
+
+type Command_NoteAgent struct {
+	NoteAgent *NoteAgent `protobuf:"bytes,21,opt,name=note_agent,json=noteAgent,proto3,oneof"`
+}
+
+type Command_RaiseEpoch struct {
+	RaiseEpoch *RaiseEpoch `protobuf:"bytes,22,opt,name=raise_epoch,json=raiseEpoch,proto3,oneof"`
+}
+
 func (*Command_InitCluster) isCommand_Command() {}
 
 func (*Command_PutMember) isCommand_Command() {}
@@ -440,6 +594,28 @@ func (*Command_CordonNode) isCommand_Command() {}
 func (*Command_RemoveNode) isCommand_Command() {}
 
 func (*Command_MoveAssignments) isCommand_Command() {}
+
+func (*Command_DrainNode) isCommand_Command() {}
+
+func (*Command_ActivateNode) isCommand_Command() {}
+
+func (*Command_AdoptNode) isCommand_Command() {}
+
+func (*Command_ReplaceNode) isCommand_Command() {}
+
+func (*Command_CreateFreeze) isCommand_Command() {}
+
+func (*Command_DeleteFreezes) isCommand_Command() {}
+
+func (*Command_OverrideHold) isCommand_Command() {}
+
+func (*Command_DecidePlan) isCommand_Command() {}
+
+func (*Command_SettleRollout) isCommand_Command() {}
+
+func (*Command_NoteAgent) isCommand_Command() {}
+
+func (*Command_RaiseEpoch) isCommand_Command() {}
 
 // InitCluster is the first command of a cluster.
 type InitCluster struct {
@@ -754,8 +930,12 @@ type ReportNode struct {
 	Instance           string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
 	Reports            []*v1.ServiceReport    `protobuf:"bytes,3,rep,name=reports,proto3" json:"reports,omitempty"`
 	ReportedGeneration uint64                 `protobuf:"varint,4,opt,name=reported_generation,json=reportedGeneration,proto3" json:"reported_generation,omitempty"`
-	unknownFields      protoimpl.UnknownFields
-	sizeCache          protoimpl.SizeCache
+	// As in roster.v1.Heartbeat.
+	Frozen string `protobuf:"bytes,5,opt,name=frozen,proto3" json:"frozen,omitempty"`
+	// The newer set that the agent holds; null: none.
+	Ahead         *v1.SetVersion `protobuf:"bytes,6,opt,name=ahead,proto3" json:"ahead,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ReportNode) Reset() {
@@ -816,10 +996,26 @@ func (x *ReportNode) GetReportedGeneration() uint64 {
 	return 0
 }
 
+func (x *ReportNode) GetFrozen() string {
+	if x != nil {
+		return x.Frozen
+	}
+	return ""
+}
+
+func (x *ReportNode) GetAhead() *v1.SetVersion {
+	if x != nil {
+		return x.Ahead
+	}
+	return nil
+}
+
 // SetNodeStates records transitions of liveness.
 type SetNodeStates struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Changes       []*NodeStateChange     `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Changes []*NodeStateChange     `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// The guard's judgement of the same pass; null: as it was.
+	Hold          *HoldChange `protobuf:"bytes,2,opt,name=hold,proto3" json:"hold,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -861,6 +1057,68 @@ func (x *SetNodeStates) GetChanges() []*NodeStateChange {
 	return nil
 }
 
+func (x *SetNodeStates) GetHold() *HoldChange {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+// HoldChange begins, changes or ends a hold.
+type HoldChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Null: it ends.
+	Hold *v1.Hold `protobuf:"bytes,1,opt,name=hold,proto3" json:"hold,omitempty"`
+	// Why it ends, in a sentence.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HoldChange) Reset() {
+	*x = HoldChange{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HoldChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HoldChange) ProtoMessage() {}
+
+func (x *HoldChange) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HoldChange.ProtoReflect.Descriptor instead.
+func (*HoldChange) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *HoldChange) GetHold() *v1.Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+func (x *HoldChange) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // One node's transition.
 type NodeStateChange struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -875,7 +1133,7 @@ type NodeStateChange struct {
 
 func (x *NodeStateChange) Reset() {
 	*x = NodeStateChange{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[11]
+	mi := &file_roster_store_v1_command_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +1145,7 @@ func (x *NodeStateChange) String() string {
 func (*NodeStateChange) ProtoMessage() {}
 
 func (x *NodeStateChange) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[11]
+	mi := &file_roster_store_v1_command_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +1158,7 @@ func (x *NodeStateChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStateChange.ProtoReflect.Descriptor instead.
 func (*NodeStateChange) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{11}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *NodeStateChange) GetId() string {
@@ -947,7 +1205,7 @@ type UpdateNode struct {
 
 func (x *UpdateNode) Reset() {
 	*x = UpdateNode{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[12]
+	mi := &file_roster_store_v1_command_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1217,7 @@ func (x *UpdateNode) String() string {
 func (*UpdateNode) ProtoMessage() {}
 
 func (x *UpdateNode) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[12]
+	mi := &file_roster_store_v1_command_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1230,7 @@ func (x *UpdateNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateNode.ProtoReflect.Descriptor instead.
 func (*UpdateNode) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{12}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *UpdateNode) GetId() string {
@@ -1037,7 +1295,7 @@ type CordonNode struct {
 
 func (x *CordonNode) Reset() {
 	*x = CordonNode{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[13]
+	mi := &file_roster_store_v1_command_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1049,7 +1307,7 @@ func (x *CordonNode) String() string {
 func (*CordonNode) ProtoMessage() {}
 
 func (x *CordonNode) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[13]
+	mi := &file_roster_store_v1_command_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1062,7 +1320,7 @@ func (x *CordonNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CordonNode.ProtoReflect.Descriptor instead.
 func (*CordonNode) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{13}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *CordonNode) GetId() string {
@@ -1093,6 +1351,691 @@ func (x *CordonNode) GetReason() string {
 	return ""
 }
 
+// Gives a node's seat away, or calls that off.
+type DrainNode struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ExpectedGeneration *uint64                `protobuf:"varint,2,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	// False calls it off.
+	Drained bool `protobuf:"varint,3,opt,name=drained,proto3" json:"drained,omitempty"`
+	// Null: the services' own bounds.
+	Deadline      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DrainNode) Reset() {
+	*x = DrainNode{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DrainNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DrainNode) ProtoMessage() {}
+
+func (x *DrainNode) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DrainNode.ProtoReflect.Descriptor instead.
+func (*DrainNode) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *DrainNode) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DrainNode) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+func (x *DrainNode) GetDrained() bool {
+	if x != nil {
+		return x.Drained
+	}
+	return false
+}
+
+func (x *DrainNode) GetDeadline() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Deadline
+	}
+	return nil
+}
+
+func (x *DrainNode) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Lets an observing agent act, or ends that.
+type ActivateNode struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ExpectedGeneration *uint64                `protobuf:"varint,2,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	Observe            bool                   `protobuf:"varint,3,opt,name=observe,proto3" json:"observe,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ActivateNode) Reset() {
+	*x = ActivateNode{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[16]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ActivateNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ActivateNode) ProtoMessage() {}
+
+func (x *ActivateNode) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[16]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ActivateNode.ProtoReflect.Descriptor instead.
+func (*ActivateNode) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{16}
+}
+
+func (x *ActivateNode) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ActivateNode) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+func (x *ActivateNode) GetObserve() bool {
+	if x != nil {
+		return x.Observe
+	}
+	return false
+}
+
+// Lets an agent that is ahead follow again.
+type AdoptNode struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ExpectedGeneration *uint64                `protobuf:"varint,2,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *AdoptNode) Reset() {
+	*x = AdoptNode{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AdoptNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AdoptNode) ProtoMessage() {}
+
+func (x *AdoptNode) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AdoptNode.ProtoReflect.Descriptor instead.
+func (*AdoptNode) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *AdoptNode) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *AdoptNode) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+// Retires the agent that speaks for a node.
+type ReplaceNode struct {
+	state              protoimpl.MessageState `protogen:"open.v1"`
+	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	ExpectedGeneration *uint64                `protobuf:"varint,2,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
+	Force              bool                   `protobuf:"varint,3,opt,name=force,proto3" json:"force,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
+}
+
+func (x *ReplaceNode) Reset() {
+	*x = ReplaceNode{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReplaceNode) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReplaceNode) ProtoMessage() {}
+
+func (x *ReplaceNode) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReplaceNode.ProtoReflect.Descriptor instead.
+func (*ReplaceNode) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *ReplaceNode) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ReplaceNode) GetExpectedGeneration() uint64 {
+	if x != nil && x.ExpectedGeneration != nil {
+		return *x.ExpectedGeneration
+	}
+	return 0
+}
+
+func (x *ReplaceNode) GetForce() bool {
+	if x != nil {
+		return x.Force
+	}
+	return false
+}
+
+// Freezes a scope; since and by are the envelope's.
+type CreateFreeze struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Freeze        *v1.Freeze             `protobuf:"bytes,1,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateFreeze) Reset() {
+	*x = CreateFreeze{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateFreeze) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateFreeze) ProtoMessage() {}
+
+func (x *CreateFreeze) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateFreeze.ProtoReflect.Descriptor instead.
+func (*CreateFreeze) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *CreateFreeze) GetFreeze() *v1.Freeze {
+	if x != nil {
+		return x.Freeze
+	}
+	return nil
+}
+
+// Ends freezes: one by id, those of a scope, or those whose time has passed.
+type DeleteFreezes struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Scope         string                 `protobuf:"bytes,2,opt,name=scope,proto3" json:"scope,omitempty"`
+	Expired       bool                   `protobuf:"varint,3,opt,name=expired,proto3" json:"expired,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteFreezes) Reset() {
+	*x = DeleteFreezes{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[20]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteFreezes) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteFreezes) ProtoMessage() {}
+
+func (x *DeleteFreezes) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[20]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteFreezes.ProtoReflect.Descriptor instead.
+func (*DeleteFreezes) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{20}
+}
+
+func (x *DeleteFreezes) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *DeleteFreezes) GetScope() string {
+	if x != nil {
+		return x.Scope
+	}
+	return ""
+}
+
+func (x *DeleteFreezes) GetExpired() bool {
+	if x != nil {
+		return x.Expired
+	}
+	return false
+}
+
+// Ends a hold and lets none begin until then.
+type OverrideHold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Expires       *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=expires,proto3" json:"expires,omitempty"`
+	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *OverrideHold) Reset() {
+	*x = OverrideHold{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *OverrideHold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*OverrideHold) ProtoMessage() {}
+
+func (x *OverrideHold) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use OverrideHold.ProtoReflect.Descriptor instead.
+func (*OverrideHold) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *OverrideHold) GetExpires() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Expires
+	}
+	return nil
+}
+
+func (x *OverrideHold) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// The operator's word on a proposed plan; by and time are the envelope's.
+type DecidePlan struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Approval      *v1.Approval           `protobuf:"bytes,1,opt,name=approval,proto3" json:"approval,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DecidePlan) Reset() {
+	*x = DecidePlan{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DecidePlan) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DecidePlan) ProtoMessage() {}
+
+func (x *DecidePlan) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DecidePlan.ProtoReflect.Descriptor instead.
+func (*DecidePlan) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *DecidePlan) GetApproval() *v1.Approval {
+	if x != nil {
+		return x.Approval
+	}
+	return nil
+}
+
+// The moves that the operator's last order brought are done: what comes up from
+// now on is Roster's own, and needs approval where policy says so.
+type SettleRollout struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision and order that were carried out.
+	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Order         uint64 `protobuf:"varint,2,opt,name=order,proto3" json:"order,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleRollout) Reset() {
+	*x = SettleRollout{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleRollout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleRollout) ProtoMessage() {}
+
+func (x *SettleRollout) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleRollout.ProtoReflect.Descriptor instead.
+func (*SettleRollout) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *SettleRollout) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *SettleRollout) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+// NoteAgent records in the events that an agent was turned away.
+type NoteAgent struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Id       string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Instance string                 `protobuf:"bytes,2,opt,name=instance,proto3" json:"instance,omitempty"`
+	// Why, in a sentence.
+	Reason        string `protobuf:"bytes,3,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *NoteAgent) Reset() {
+	*x = NoteAgent{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[24]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *NoteAgent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*NoteAgent) ProtoMessage() {}
+
+func (x *NoteAgent) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[24]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use NoteAgent.ProtoReflect.Descriptor instead.
+func (*NoteAgent) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{24}
+}
+
+func (x *NoteAgent) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *NoteAgent) GetInstance() string {
+	if x != nil {
+		return x.Instance
+	}
+	return ""
+}
+
+func (x *NoteAgent) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// RaiseEpoch begins a new history, after a recovery or a restore: agents take
+// the cluster's word anew, and tell first what they really serve.
+type RaiseEpoch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Epoch uint64                 `protobuf:"varint,1,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// Why, in a sentence.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RaiseEpoch) Reset() {
+	*x = RaiseEpoch{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[25]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RaiseEpoch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RaiseEpoch) ProtoMessage() {}
+
+func (x *RaiseEpoch) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[25]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RaiseEpoch.ProtoReflect.Descriptor instead.
+func (*RaiseEpoch) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{25}
+}
+
+func (x *RaiseEpoch) GetEpoch() uint64 {
+	if x != nil {
+		return x.Epoch
+	}
+	return 0
+}
+
+func (x *RaiseEpoch) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// RolloutOrder is the operator's last order that moves services: an apply, a
+// rollback, a drain. While it is open, its moves need no approval.
+type RolloutOrder struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Raft index of the order.
+	Order         uint64 `protobuf:"varint,1,opt,name=order,proto3" json:"order,omitempty"`
+	Open          bool   `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RolloutOrder) Reset() {
+	*x = RolloutOrder{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[26]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RolloutOrder) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RolloutOrder) ProtoMessage() {}
+
+func (x *RolloutOrder) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[26]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RolloutOrder.ProtoReflect.Descriptor instead.
+func (*RolloutOrder) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{26}
+}
+
+func (x *RolloutOrder) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+func (x *RolloutOrder) GetOpen() bool {
+	if x != nil {
+		return x.Open
+	}
+	return false
+}
+
 // Forgets a node.
 type RemoveNode struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
@@ -1105,7 +2048,7 @@ type RemoveNode struct {
 
 func (x *RemoveNode) Reset() {
 	*x = RemoveNode{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[14]
+	mi := &file_roster_store_v1_command_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1117,7 +2060,7 @@ func (x *RemoveNode) String() string {
 func (*RemoveNode) ProtoMessage() {}
 
 func (x *RemoveNode) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[14]
+	mi := &file_roster_store_v1_command_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1130,7 +2073,7 @@ func (x *RemoveNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNode.ProtoReflect.Descriptor instead.
 func (*RemoveNode) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{14}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *RemoveNode) GetId() string {
@@ -1168,7 +2111,7 @@ type MoveAssignments struct {
 
 func (x *MoveAssignments) Reset() {
 	*x = MoveAssignments{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[15]
+	mi := &file_roster_store_v1_command_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1180,7 +2123,7 @@ func (x *MoveAssignments) String() string {
 func (*MoveAssignments) ProtoMessage() {}
 
 func (x *MoveAssignments) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[15]
+	mi := &file_roster_store_v1_command_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1193,7 +2136,7 @@ func (x *MoveAssignments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveAssignments.ProtoReflect.Descriptor instead.
 func (*MoveAssignments) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{15}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *MoveAssignments) GetTopologyRevision() uint64 {
@@ -1228,7 +2171,7 @@ type NodeMoves struct {
 
 func (x *NodeMoves) Reset() {
 	*x = NodeMoves{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[16]
+	mi := &file_roster_store_v1_command_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1240,7 +2183,7 @@ func (x *NodeMoves) String() string {
 func (*NodeMoves) ProtoMessage() {}
 
 func (x *NodeMoves) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[16]
+	mi := &file_roster_store_v1_command_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1253,7 +2196,7 @@ func (x *NodeMoves) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeMoves.ProtoReflect.Descriptor instead.
 func (*NodeMoves) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{16}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *NodeMoves) GetBasis() *NodeBasis {
@@ -1282,7 +2225,7 @@ type NodeBasis struct {
 
 func (x *NodeBasis) Reset() {
 	*x = NodeBasis{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[17]
+	mi := &file_roster_store_v1_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1294,7 +2237,7 @@ func (x *NodeBasis) String() string {
 func (*NodeBasis) ProtoMessage() {}
 
 func (x *NodeBasis) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[17]
+	mi := &file_roster_store_v1_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1307,7 +2250,7 @@ func (x *NodeBasis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeBasis.ProtoReflect.Descriptor instead.
 func (*NodeBasis) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{17}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *NodeBasis) GetNode() string {
@@ -1346,7 +2289,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[18]
+	mi := &file_roster_store_v1_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1358,7 +2301,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[18]
+	mi := &file_roster_store_v1_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1371,7 +2314,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{18}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *Refusal) GetCode() uint32 {
@@ -1419,7 +2362,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[19]
+	mi := &file_roster_store_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1431,7 +2374,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[19]
+	mi := &file_roster_store_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1444,7 +2387,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{19}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Result) GetIndex() uint64 {
@@ -1515,7 +2458,7 @@ type PartRefusal struct {
 
 func (x *PartRefusal) Reset() {
 	*x = PartRefusal{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[20]
+	mi := &file_roster_store_v1_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1527,7 +2470,7 @@ func (x *PartRefusal) String() string {
 func (*PartRefusal) ProtoMessage() {}
 
 func (x *PartRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[20]
+	mi := &file_roster_store_v1_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1540,7 +2483,7 @@ func (x *PartRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartRefusal.ProtoReflect.Descriptor instead.
 func (*PartRefusal) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{20}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *PartRefusal) GetNode() string {
@@ -1578,7 +2521,7 @@ type FloorInForce struct {
 
 func (x *FloorInForce) Reset() {
 	*x = FloorInForce{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[21]
+	mi := &file_roster_store_v1_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1590,7 +2533,7 @@ func (x *FloorInForce) String() string {
 func (*FloorInForce) ProtoMessage() {}
 
 func (x *FloorInForce) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[21]
+	mi := &file_roster_store_v1_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1603,7 +2546,7 @@ func (x *FloorInForce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FloorInForce.ProtoReflect.Descriptor instead.
 func (*FloorInForce) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{21}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *FloorInForce) GetService() string {
@@ -1641,7 +2584,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[22]
+	mi := &file_roster_store_v1_command_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1653,7 +2596,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[22]
+	mi := &file_roster_store_v1_command_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1666,7 +2609,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{22}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *RequestRecord) GetCaller() string {
@@ -1711,7 +2654,7 @@ type RemovedNode struct {
 
 func (x *RemovedNode) Reset() {
 	*x = RemovedNode{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[23]
+	mi := &file_roster_store_v1_command_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1723,7 +2666,7 @@ func (x *RemovedNode) String() string {
 func (*RemovedNode) ProtoMessage() {}
 
 func (x *RemovedNode) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[23]
+	mi := &file_roster_store_v1_command_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1736,7 +2679,7 @@ func (x *RemovedNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedNode.ProtoReflect.Descriptor instead.
 func (*RemovedNode) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{23}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *RemovedNode) GetId() string {
@@ -1771,7 +2714,7 @@ var File_roster_store_v1_command_proto protoreflect.FileDescriptor
 
 const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x1droster/store/v1/command.proto\x12\x0froster.store.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aroster/v1/assignment.proto\x1a\x17roster/v1/cluster.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x18roster/v1/topology.proto\"4\n" +
+	"\x1droster/store/v1/command.proto\x12\x0froster.store.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aroster/v1/assignment.proto\x1a\x17roster/v1/cluster.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x18roster/v1/topology.proto\"4\n" +
 	"\x05Entry\x12+\n" +
 	"\x05items\x18\x01 \x03(\v2\x15.roster.store.v1.ItemR\x05items\":\n" +
 	"\x04Item\x12\x1a\n" +
@@ -1785,7 +2728,7 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12.\n" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x122\n" +
-	"\acommand\x18\x06 \x01(\v2\x18.roster.store.v1.CommandR\acommand\"\x82\x06\n" +
+	"\acommand\x18\x06 \x01(\v2\x18.roster.store.v1.CommandR\acommand\"\xe0\v\n" +
 	"\aCommand\x12A\n" +
 	"\finit_cluster\x18\x01 \x01(\v2\x1c.roster.store.v1.InitClusterH\x00R\vinitCluster\x12;\n" +
 	"\n" +
@@ -1803,7 +2746,23 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\vremove_node\x18\n" +
 	" \x01(\v2\x1b.roster.store.v1.RemoveNodeH\x00R\n" +
 	"removeNode\x12M\n" +
-	"\x10move_assignments\x18\v \x01(\v2 .roster.store.v1.MoveAssignmentsH\x00R\x0fmoveAssignmentsB\t\n" +
+	"\x10move_assignments\x18\v \x01(\v2 .roster.store.v1.MoveAssignmentsH\x00R\x0fmoveAssignments\x12;\n" +
+	"\n" +
+	"drain_node\x18\f \x01(\v2\x1a.roster.store.v1.DrainNodeH\x00R\tdrainNode\x12D\n" +
+	"\ractivate_node\x18\r \x01(\v2\x1d.roster.store.v1.ActivateNodeH\x00R\factivateNode\x12;\n" +
+	"\n" +
+	"adopt_node\x18\x0e \x01(\v2\x1a.roster.store.v1.AdoptNodeH\x00R\tadoptNode\x12A\n" +
+	"\freplace_node\x18\x0f \x01(\v2\x1c.roster.store.v1.ReplaceNodeH\x00R\vreplaceNode\x12D\n" +
+	"\rcreate_freeze\x18\x10 \x01(\v2\x1d.roster.store.v1.CreateFreezeH\x00R\fcreateFreeze\x12G\n" +
+	"\x0edelete_freezes\x18\x11 \x01(\v2\x1e.roster.store.v1.DeleteFreezesH\x00R\rdeleteFreezes\x12D\n" +
+	"\roverride_hold\x18\x12 \x01(\v2\x1d.roster.store.v1.OverrideHoldH\x00R\foverrideHold\x12>\n" +
+	"\vdecide_plan\x18\x13 \x01(\v2\x1b.roster.store.v1.DecidePlanH\x00R\n" +
+	"decidePlan\x12G\n" +
+	"\x0esettle_rollout\x18\x14 \x01(\v2\x1e.roster.store.v1.SettleRolloutH\x00R\rsettleRollout\x12;\n" +
+	"\n" +
+	"note_agent\x18\x15 \x01(\v2\x1a.roster.store.v1.NoteAgentH\x00R\tnoteAgent\x12>\n" +
+	"\vraise_epoch\x18\x16 \x01(\v2\x1b.roster.store.v1.RaiseEpochH\x00R\n" +
+	"raiseEpochB\t\n" +
 	"\acommand\";\n" +
 	"\vInitCluster\x12,\n" +
 	"\acluster\x18\x01 \x01(\v2\x12.roster.v1.ClusterR\acluster\"6\n" +
@@ -1827,15 +2786,22 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12-\n" +
 	"\x06claims\x18\x03 \x01(\v2\x15.roster.v1.NodeClaimsR\x06claims\x12\x18\n" +
 	"\aversion\x18\x04 \x01(\tR\aversion\x12/\n" +
-	"\x13reported_generation\x18\x05 \x01(\x04R\x12reportedGeneration\"\x9d\x01\n" +
+	"\x13reported_generation\x18\x05 \x01(\x04R\x12reportedGeneration\"\xe2\x01\n" +
 	"\n" +
 	"ReportNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x122\n" +
 	"\areports\x18\x03 \x03(\v2\x18.roster.v1.ServiceReportR\areports\x12/\n" +
-	"\x13reported_generation\x18\x04 \x01(\x04R\x12reportedGeneration\"K\n" +
+	"\x13reported_generation\x18\x04 \x01(\x04R\x12reportedGeneration\x12\x16\n" +
+	"\x06frozen\x18\x05 \x01(\tR\x06frozen\x12+\n" +
+	"\x05ahead\x18\x06 \x01(\v2\x15.roster.v1.SetVersionR\x05ahead\"|\n" +
 	"\rSetNodeStates\x12:\n" +
-	"\achanges\x18\x01 \x03(\v2 .roster.store.v1.NodeStateChangeR\achanges\"\x81\x01\n" +
+	"\achanges\x18\x01 \x03(\v2 .roster.store.v1.NodeStateChangeR\achanges\x12/\n" +
+	"\x04hold\x18\x02 \x01(\v2\x1b.roster.store.v1.HoldChangeR\x04hold\"I\n" +
+	"\n" +
+	"HoldChange\x12#\n" +
+	"\x04hold\x18\x01 \x01(\v2\x0f.roster.v1.HoldR\x04hold\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x81\x01\n" +
 	"\x0fNodeStateChange\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12*\n" +
@@ -1864,7 +2830,54 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x1a\n" +
 	"\bcordoned\x18\x03 \x01(\bR\bcordoned\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reasonB\x16\n" +
-	"\x14_expected_generation\"\x80\x01\n" +
+	"\x14_expected_generation\"\xd3\x01\n" +
+	"\tDrainNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
+	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x18\n" +
+	"\adrained\x18\x03 \x01(\bR\adrained\x126\n" +
+	"\bdeadline\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reasonB\x16\n" +
+	"\x14_expected_generation\"\x86\x01\n" +
+	"\fActivateNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
+	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x18\n" +
+	"\aobserve\x18\x03 \x01(\bR\aobserveB\x16\n" +
+	"\x14_expected_generation\"i\n" +
+	"\tAdoptNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
+	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01B\x16\n" +
+	"\x14_expected_generation\"\x81\x01\n" +
+	"\vReplaceNode\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
+	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x14\n" +
+	"\x05force\x18\x03 \x01(\bR\x05forceB\x16\n" +
+	"\x14_expected_generation\"9\n" +
+	"\fCreateFreeze\x12)\n" +
+	"\x06freeze\x18\x01 \x01(\v2\x11.roster.v1.FreezeR\x06freeze\"O\n" +
+	"\rDeleteFreezes\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
+	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x18\n" +
+	"\aexpired\x18\x03 \x01(\bR\aexpired\"\\\n" +
+	"\fOverrideHold\x124\n" +
+	"\aexpires\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"=\n" +
+	"\n" +
+	"DecidePlan\x12/\n" +
+	"\bapproval\x18\x01 \x01(\v2\x13.roster.v1.ApprovalR\bapproval\"A\n" +
+	"\rSettleRollout\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
+	"\x05order\x18\x02 \x01(\x04R\x05order\"O\n" +
+	"\tNoteAgent\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
+	"\binstance\x18\x02 \x01(\tR\binstance\x12\x16\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\":\n" +
+	"\n" +
+	"RaiseEpoch\x12\x14\n" +
+	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"8\n" +
+	"\fRolloutOrder\x12\x14\n" +
+	"\x05order\x18\x01 \x01(\x04R\x05order\x12\x12\n" +
+	"\x04open\x18\x02 \x01(\bR\x04open\"\x80\x01\n" +
 	"\n" +
 	"RemoveNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
@@ -1931,7 +2944,7 @@ func file_roster_store_v1_command_proto_rawDescGZIP() []byte {
 	return file_roster_store_v1_command_proto_rawDescData
 }
 
-var file_roster_store_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_roster_store_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
 var file_roster_store_v1_command_proto_goTypes = []any{
 	(*Entry)(nil),                 // 0: roster.store.v1.Entry
 	(*Item)(nil),                  // 1: roster.store.v1.Item
@@ -1944,32 +2957,49 @@ var file_roster_store_v1_command_proto_goTypes = []any{
 	(*RegisterNode)(nil),          // 8: roster.store.v1.RegisterNode
 	(*ReportNode)(nil),            // 9: roster.store.v1.ReportNode
 	(*SetNodeStates)(nil),         // 10: roster.store.v1.SetNodeStates
-	(*NodeStateChange)(nil),       // 11: roster.store.v1.NodeStateChange
-	(*UpdateNode)(nil),            // 12: roster.store.v1.UpdateNode
-	(*CordonNode)(nil),            // 13: roster.store.v1.CordonNode
-	(*RemoveNode)(nil),            // 14: roster.store.v1.RemoveNode
-	(*MoveAssignments)(nil),       // 15: roster.store.v1.MoveAssignments
-	(*NodeMoves)(nil),             // 16: roster.store.v1.NodeMoves
-	(*NodeBasis)(nil),             // 17: roster.store.v1.NodeBasis
-	(*Refusal)(nil),               // 18: roster.store.v1.Refusal
-	(*Result)(nil),                // 19: roster.store.v1.Result
-	(*PartRefusal)(nil),           // 20: roster.store.v1.PartRefusal
-	(*FloorInForce)(nil),          // 21: roster.store.v1.FloorInForce
-	(*RequestRecord)(nil),         // 22: roster.store.v1.RequestRecord
-	(*RemovedNode)(nil),           // 23: roster.store.v1.RemovedNode
-	nil,                           // 24: roster.store.v1.UpdateNode.SetLabelsEntry
-	(*timestamppb.Timestamp)(nil), // 25: google.protobuf.Timestamp
-	(*v1.Cluster)(nil),            // 26: roster.v1.Cluster
-	(*v1.Member)(nil),             // 27: roster.v1.Member
-	(*v1.Topology)(nil),           // 28: roster.v1.Topology
-	(*v1.NodeClaims)(nil),         // 29: roster.v1.NodeClaims
-	(*v1.ServiceReport)(nil),      // 30: roster.v1.ServiceReport
-	(v1.NodeState)(0),             // 31: roster.v1.NodeState
-	(*v1.Move)(nil),               // 32: roster.v1.Move
+	(*HoldChange)(nil),            // 11: roster.store.v1.HoldChange
+	(*NodeStateChange)(nil),       // 12: roster.store.v1.NodeStateChange
+	(*UpdateNode)(nil),            // 13: roster.store.v1.UpdateNode
+	(*CordonNode)(nil),            // 14: roster.store.v1.CordonNode
+	(*DrainNode)(nil),             // 15: roster.store.v1.DrainNode
+	(*ActivateNode)(nil),          // 16: roster.store.v1.ActivateNode
+	(*AdoptNode)(nil),             // 17: roster.store.v1.AdoptNode
+	(*ReplaceNode)(nil),           // 18: roster.store.v1.ReplaceNode
+	(*CreateFreeze)(nil),          // 19: roster.store.v1.CreateFreeze
+	(*DeleteFreezes)(nil),         // 20: roster.store.v1.DeleteFreezes
+	(*OverrideHold)(nil),          // 21: roster.store.v1.OverrideHold
+	(*DecidePlan)(nil),            // 22: roster.store.v1.DecidePlan
+	(*SettleRollout)(nil),         // 23: roster.store.v1.SettleRollout
+	(*NoteAgent)(nil),             // 24: roster.store.v1.NoteAgent
+	(*RaiseEpoch)(nil),            // 25: roster.store.v1.RaiseEpoch
+	(*RolloutOrder)(nil),          // 26: roster.store.v1.RolloutOrder
+	(*RemoveNode)(nil),            // 27: roster.store.v1.RemoveNode
+	(*MoveAssignments)(nil),       // 28: roster.store.v1.MoveAssignments
+	(*NodeMoves)(nil),             // 29: roster.store.v1.NodeMoves
+	(*NodeBasis)(nil),             // 30: roster.store.v1.NodeBasis
+	(*Refusal)(nil),               // 31: roster.store.v1.Refusal
+	(*Result)(nil),                // 32: roster.store.v1.Result
+	(*PartRefusal)(nil),           // 33: roster.store.v1.PartRefusal
+	(*FloorInForce)(nil),          // 34: roster.store.v1.FloorInForce
+	(*RequestRecord)(nil),         // 35: roster.store.v1.RequestRecord
+	(*RemovedNode)(nil),           // 36: roster.store.v1.RemovedNode
+	nil,                           // 37: roster.store.v1.UpdateNode.SetLabelsEntry
+	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
+	(*v1.Cluster)(nil),            // 39: roster.v1.Cluster
+	(*v1.Member)(nil),             // 40: roster.v1.Member
+	(*v1.Topology)(nil),           // 41: roster.v1.Topology
+	(*v1.NodeClaims)(nil),         // 42: roster.v1.NodeClaims
+	(*v1.ServiceReport)(nil),      // 43: roster.v1.ServiceReport
+	(*v1.SetVersion)(nil),         // 44: roster.v1.SetVersion
+	(*v1.Hold)(nil),               // 45: roster.v1.Hold
+	(v1.NodeState)(0),             // 46: roster.v1.NodeState
+	(*v1.Freeze)(nil),             // 47: roster.v1.Freeze
+	(*v1.Approval)(nil),           // 48: roster.v1.Approval
+	(*v1.Move)(nil),               // 49: roster.v1.Move
 }
 var file_roster_store_v1_command_proto_depIdxs = []int32{
 	1,  // 0: roster.store.v1.Entry.items:type_name -> roster.store.v1.Item
-	25, // 1: roster.store.v1.Envelope.time:type_name -> google.protobuf.Timestamp
+	38, // 1: roster.store.v1.Envelope.time:type_name -> google.protobuf.Timestamp
 	3,  // 2: roster.store.v1.Envelope.command:type_name -> roster.store.v1.Command
 	4,  // 3: roster.store.v1.Command.init_cluster:type_name -> roster.store.v1.InitCluster
 	5,  // 4: roster.store.v1.Command.put_member:type_name -> roster.store.v1.PutMember
@@ -1978,32 +3008,50 @@ var file_roster_store_v1_command_proto_depIdxs = []int32{
 	8,  // 7: roster.store.v1.Command.register_node:type_name -> roster.store.v1.RegisterNode
 	9,  // 8: roster.store.v1.Command.report_node:type_name -> roster.store.v1.ReportNode
 	10, // 9: roster.store.v1.Command.set_node_states:type_name -> roster.store.v1.SetNodeStates
-	12, // 10: roster.store.v1.Command.update_node:type_name -> roster.store.v1.UpdateNode
-	13, // 11: roster.store.v1.Command.cordon_node:type_name -> roster.store.v1.CordonNode
-	14, // 12: roster.store.v1.Command.remove_node:type_name -> roster.store.v1.RemoveNode
-	15, // 13: roster.store.v1.Command.move_assignments:type_name -> roster.store.v1.MoveAssignments
-	26, // 14: roster.store.v1.InitCluster.cluster:type_name -> roster.v1.Cluster
-	27, // 15: roster.store.v1.PutMember.member:type_name -> roster.v1.Member
-	28, // 16: roster.store.v1.ApplyTopology.topology:type_name -> roster.v1.Topology
-	29, // 17: roster.store.v1.RegisterNode.claims:type_name -> roster.v1.NodeClaims
-	30, // 18: roster.store.v1.ReportNode.reports:type_name -> roster.v1.ServiceReport
-	11, // 19: roster.store.v1.SetNodeStates.changes:type_name -> roster.store.v1.NodeStateChange
-	31, // 20: roster.store.v1.NodeStateChange.state:type_name -> roster.v1.NodeState
-	24, // 21: roster.store.v1.UpdateNode.set_labels:type_name -> roster.store.v1.UpdateNode.SetLabelsEntry
-	16, // 22: roster.store.v1.MoveAssignments.nodes:type_name -> roster.store.v1.NodeMoves
-	17, // 23: roster.store.v1.MoveAssignments.counted:type_name -> roster.store.v1.NodeBasis
-	17, // 24: roster.store.v1.NodeMoves.basis:type_name -> roster.store.v1.NodeBasis
-	32, // 25: roster.store.v1.NodeMoves.moves:type_name -> roster.v1.Move
-	31, // 26: roster.store.v1.NodeBasis.state:type_name -> roster.v1.NodeState
-	18, // 27: roster.store.v1.Result.refusal:type_name -> roster.store.v1.Refusal
-	20, // 28: roster.store.v1.Result.parts:type_name -> roster.store.v1.PartRefusal
-	19, // 29: roster.store.v1.RequestRecord.result:type_name -> roster.store.v1.Result
-	25, // 30: roster.store.v1.RemovedNode.time:type_name -> google.protobuf.Timestamp
-	31, // [31:31] is the sub-list for method output_type
-	31, // [31:31] is the sub-list for method input_type
-	31, // [31:31] is the sub-list for extension type_name
-	31, // [31:31] is the sub-list for extension extendee
-	0,  // [0:31] is the sub-list for field type_name
+	13, // 10: roster.store.v1.Command.update_node:type_name -> roster.store.v1.UpdateNode
+	14, // 11: roster.store.v1.Command.cordon_node:type_name -> roster.store.v1.CordonNode
+	27, // 12: roster.store.v1.Command.remove_node:type_name -> roster.store.v1.RemoveNode
+	28, // 13: roster.store.v1.Command.move_assignments:type_name -> roster.store.v1.MoveAssignments
+	15, // 14: roster.store.v1.Command.drain_node:type_name -> roster.store.v1.DrainNode
+	16, // 15: roster.store.v1.Command.activate_node:type_name -> roster.store.v1.ActivateNode
+	17, // 16: roster.store.v1.Command.adopt_node:type_name -> roster.store.v1.AdoptNode
+	18, // 17: roster.store.v1.Command.replace_node:type_name -> roster.store.v1.ReplaceNode
+	19, // 18: roster.store.v1.Command.create_freeze:type_name -> roster.store.v1.CreateFreeze
+	20, // 19: roster.store.v1.Command.delete_freezes:type_name -> roster.store.v1.DeleteFreezes
+	21, // 20: roster.store.v1.Command.override_hold:type_name -> roster.store.v1.OverrideHold
+	22, // 21: roster.store.v1.Command.decide_plan:type_name -> roster.store.v1.DecidePlan
+	23, // 22: roster.store.v1.Command.settle_rollout:type_name -> roster.store.v1.SettleRollout
+	24, // 23: roster.store.v1.Command.note_agent:type_name -> roster.store.v1.NoteAgent
+	25, // 24: roster.store.v1.Command.raise_epoch:type_name -> roster.store.v1.RaiseEpoch
+	39, // 25: roster.store.v1.InitCluster.cluster:type_name -> roster.v1.Cluster
+	40, // 26: roster.store.v1.PutMember.member:type_name -> roster.v1.Member
+	41, // 27: roster.store.v1.ApplyTopology.topology:type_name -> roster.v1.Topology
+	42, // 28: roster.store.v1.RegisterNode.claims:type_name -> roster.v1.NodeClaims
+	43, // 29: roster.store.v1.ReportNode.reports:type_name -> roster.v1.ServiceReport
+	44, // 30: roster.store.v1.ReportNode.ahead:type_name -> roster.v1.SetVersion
+	12, // 31: roster.store.v1.SetNodeStates.changes:type_name -> roster.store.v1.NodeStateChange
+	11, // 32: roster.store.v1.SetNodeStates.hold:type_name -> roster.store.v1.HoldChange
+	45, // 33: roster.store.v1.HoldChange.hold:type_name -> roster.v1.Hold
+	46, // 34: roster.store.v1.NodeStateChange.state:type_name -> roster.v1.NodeState
+	37, // 35: roster.store.v1.UpdateNode.set_labels:type_name -> roster.store.v1.UpdateNode.SetLabelsEntry
+	38, // 36: roster.store.v1.DrainNode.deadline:type_name -> google.protobuf.Timestamp
+	47, // 37: roster.store.v1.CreateFreeze.freeze:type_name -> roster.v1.Freeze
+	38, // 38: roster.store.v1.OverrideHold.expires:type_name -> google.protobuf.Timestamp
+	48, // 39: roster.store.v1.DecidePlan.approval:type_name -> roster.v1.Approval
+	29, // 40: roster.store.v1.MoveAssignments.nodes:type_name -> roster.store.v1.NodeMoves
+	30, // 41: roster.store.v1.MoveAssignments.counted:type_name -> roster.store.v1.NodeBasis
+	30, // 42: roster.store.v1.NodeMoves.basis:type_name -> roster.store.v1.NodeBasis
+	49, // 43: roster.store.v1.NodeMoves.moves:type_name -> roster.v1.Move
+	46, // 44: roster.store.v1.NodeBasis.state:type_name -> roster.v1.NodeState
+	31, // 45: roster.store.v1.Result.refusal:type_name -> roster.store.v1.Refusal
+	33, // 46: roster.store.v1.Result.parts:type_name -> roster.store.v1.PartRefusal
+	32, // 47: roster.store.v1.RequestRecord.result:type_name -> roster.store.v1.Result
+	38, // 48: roster.store.v1.RemovedNode.time:type_name -> google.protobuf.Timestamp
+	49, // [49:49] is the sub-list for method output_type
+	49, // [49:49] is the sub-list for method input_type
+	49, // [49:49] is the sub-list for extension type_name
+	49, // [49:49] is the sub-list for extension extendee
+	0,  // [0:49] is the sub-list for field type_name
 }
 
 func init() { file_roster_store_v1_command_proto_init() }
@@ -2023,18 +3071,33 @@ func file_roster_store_v1_command_proto_init() {
 		(*Command_CordonNode)(nil),
 		(*Command_RemoveNode)(nil),
 		(*Command_MoveAssignments)(nil),
+		(*Command_DrainNode)(nil),
+		(*Command_ActivateNode)(nil),
+		(*Command_AdoptNode)(nil),
+		(*Command_ReplaceNode)(nil),
+		(*Command_CreateFreeze)(nil),
+		(*Command_DeleteFreezes)(nil),
+		(*Command_OverrideHold)(nil),
+		(*Command_DecidePlan)(nil),
+		(*Command_SettleRollout)(nil),
+		(*Command_NoteAgent)(nil),
+		(*Command_RaiseEpoch)(nil),
 	}
 	file_roster_store_v1_command_proto_msgTypes[7].OneofWrappers = []any{}
-	file_roster_store_v1_command_proto_msgTypes[12].OneofWrappers = []any{}
 	file_roster_store_v1_command_proto_msgTypes[13].OneofWrappers = []any{}
 	file_roster_store_v1_command_proto_msgTypes[14].OneofWrappers = []any{}
+	file_roster_store_v1_command_proto_msgTypes[15].OneofWrappers = []any{}
+	file_roster_store_v1_command_proto_msgTypes[16].OneofWrappers = []any{}
+	file_roster_store_v1_command_proto_msgTypes[17].OneofWrappers = []any{}
+	file_roster_store_v1_command_proto_msgTypes[18].OneofWrappers = []any{}
+	file_roster_store_v1_command_proto_msgTypes[27].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_store_v1_command_proto_rawDesc), len(file_roster_store_v1_command_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   25,
+			NumMessages:   38,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -126,6 +126,11 @@ type SnapshotRecord struct {
 	//	*SnapshotRecord_Request
 	//	*SnapshotRecord_Event
 	//	*SnapshotRecord_Trailer
+	//	*SnapshotRecord_Freeze
+	//	*SnapshotRecord_Hold
+	//	*SnapshotRecord_HoldOverride
+	//	*SnapshotRecord_Approval
+	//	*SnapshotRecord_RolloutOrder
 	Record        isSnapshotRecord_Record `protobuf_oneof:"record"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -258,6 +263,51 @@ func (x *SnapshotRecord) GetTrailer() *SnapshotTrailer {
 	return nil
 }
 
+func (x *SnapshotRecord) GetFreeze() *v1.Freeze {
+	if x != nil {
+		if x, ok := x.Record.(*SnapshotRecord_Freeze); ok {
+			return x.Freeze
+		}
+	}
+	return nil
+}
+
+func (x *SnapshotRecord) GetHold() *v1.Hold {
+	if x != nil {
+		if x, ok := x.Record.(*SnapshotRecord_Hold); ok {
+			return x.Hold
+		}
+	}
+	return nil
+}
+
+func (x *SnapshotRecord) GetHoldOverride() *v1.HoldOverride {
+	if x != nil {
+		if x, ok := x.Record.(*SnapshotRecord_HoldOverride); ok {
+			return x.HoldOverride
+		}
+	}
+	return nil
+}
+
+func (x *SnapshotRecord) GetApproval() *v1.Approval {
+	if x != nil {
+		if x, ok := x.Record.(*SnapshotRecord_Approval); ok {
+			return x.Approval
+		}
+	}
+	return nil
+}
+
+func (x *SnapshotRecord) GetRolloutOrder() *RolloutOrder {
+	if x != nil {
+		if x, ok := x.Record.(*SnapshotRecord_RolloutOrder); ok {
+			return x.RolloutOrder
+		}
+	}
+	return nil
+}
+
 type isSnapshotRecord_Record interface {
 	isSnapshotRecord_Record()
 }
@@ -303,6 +353,26 @@ type SnapshotRecord_Trailer struct {
 	Trailer *SnapshotTrailer `protobuf:"bytes,10,opt,name=trailer,proto3,oneof"`
 }
 
+type SnapshotRecord_Freeze struct {
+	Freeze *v1.Freeze `protobuf:"bytes,11,opt,name=freeze,proto3,oneof"`
+}
+
+type SnapshotRecord_Hold struct {
+	Hold *v1.Hold `protobuf:"bytes,12,opt,name=hold,proto3,oneof"`
+}
+
+type SnapshotRecord_HoldOverride struct {
+	HoldOverride *v1.HoldOverride `protobuf:"bytes,13,opt,name=hold_override,json=holdOverride,proto3,oneof"`
+}
+
+type SnapshotRecord_Approval struct {
+	Approval *v1.Approval `protobuf:"bytes,14,opt,name=approval,proto3,oneof"`
+}
+
+type SnapshotRecord_RolloutOrder struct {
+	RolloutOrder *RolloutOrder `protobuf:"bytes,15,opt,name=rollout_order,json=rolloutOrder,proto3,oneof"`
+}
+
 func (*SnapshotRecord_Header) isSnapshotRecord_Record() {}
 
 func (*SnapshotRecord_Cluster) isSnapshotRecord_Record() {}
@@ -322,6 +392,16 @@ func (*SnapshotRecord_Request) isSnapshotRecord_Record() {}
 func (*SnapshotRecord_Event) isSnapshotRecord_Record() {}
 
 func (*SnapshotRecord_Trailer) isSnapshotRecord_Record() {}
+
+func (*SnapshotRecord_Freeze) isSnapshotRecord_Record() {}
+
+func (*SnapshotRecord_Hold) isSnapshotRecord_Record() {}
+
+func (*SnapshotRecord_HoldOverride) isSnapshotRecord_Record() {}
+
+func (*SnapshotRecord_Approval) isSnapshotRecord_Record() {}
+
+func (*SnapshotRecord_RolloutOrder) isSnapshotRecord_Record() {}
 
 // SnapshotTrailer closes a snapshot.
 type SnapshotTrailer struct {
@@ -381,7 +461,7 @@ var File_roster_store_v1_snapshot_proto protoreflect.FileDescriptor
 
 const file_roster_store_v1_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x1eroster/store/v1/snapshot.proto\x12\x0froster.store.v1\x1a\x1droster/store/v1/command.proto\x1a\x17roster/v1/cluster.proto\x1a\x15roster/v1/event.proto\x1a\x14roster/v1/node.proto\x1a\x18roster/v1/topology.proto\"\xa9\x02\n" +
+	"\x1eroster/store/v1/snapshot.proto\x12\x0froster.store.v1\x1a\x1droster/store/v1/command.proto\x1a\x17roster/v1/cluster.proto\x1a\x15roster/v1/event.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x18roster/v1/topology.proto\"\xa9\x02\n" +
 	"\x0eSnapshotHeader\x12\x14\n" +
 	"\x05magic\x18\x01 \x01(\tR\x05magic\x12\x16\n" +
 	"\x06schema\x18\x02 \x01(\rR\x06schema\x12\x14\n" +
@@ -392,7 +472,7 @@ const file_roster_store_v1_snapshot_proto_rawDesc = "" +
 	"\x14events_dropped_index\x18\x06 \x01(\x04R\x12eventsDroppedIndex\x1a:\n" +
 	"\fEvictedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xb2\x04\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xbf\x06\n" +
 	"\x0eSnapshotRecord\x129\n" +
 	"\x06header\x18\x01 \x01(\v2\x1f.roster.store.v1.SnapshotHeaderH\x00R\x06header\x12.\n" +
 	"\acluster\x18\x02 \x01(\v2\x12.roster.v1.ClusterH\x00R\acluster\x12+\n" +
@@ -404,7 +484,12 @@ const file_roster_store_v1_snapshot_proto_rawDesc = "" +
 	"\arequest\x18\b \x01(\v2\x1e.roster.store.v1.RequestRecordH\x00R\arequest\x12(\n" +
 	"\x05event\x18\t \x01(\v2\x10.roster.v1.EventH\x00R\x05event\x12<\n" +
 	"\atrailer\x18\n" +
-	" \x01(\v2 .roster.store.v1.SnapshotTrailerH\x00R\atrailerB\b\n" +
+	" \x01(\v2 .roster.store.v1.SnapshotTrailerH\x00R\atrailer\x12+\n" +
+	"\x06freeze\x18\v \x01(\v2\x11.roster.v1.FreezeH\x00R\x06freeze\x12%\n" +
+	"\x04hold\x18\f \x01(\v2\x0f.roster.v1.HoldH\x00R\x04hold\x12>\n" +
+	"\rhold_override\x18\r \x01(\v2\x17.roster.v1.HoldOverrideH\x00R\fholdOverride\x121\n" +
+	"\bapproval\x18\x0e \x01(\v2\x13.roster.v1.ApprovalH\x00R\bapproval\x12D\n" +
+	"\rrollout_order\x18\x0f \x01(\v2\x1d.roster.store.v1.RolloutOrderH\x00R\frolloutOrderB\b\n" +
 	"\x06record\"C\n" +
 	"\x0fSnapshotTrailer\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12\x16\n" +
@@ -436,6 +521,11 @@ var file_roster_store_v1_snapshot_proto_goTypes = []any{
 	(*FloorInForce)(nil),        // 9: roster.store.v1.FloorInForce
 	(*RequestRecord)(nil),       // 10: roster.store.v1.RequestRecord
 	(*v1.Event)(nil),            // 11: roster.v1.Event
+	(*v1.Freeze)(nil),           // 12: roster.v1.Freeze
+	(*v1.Hold)(nil),             // 13: roster.v1.Hold
+	(*v1.HoldOverride)(nil),     // 14: roster.v1.HoldOverride
+	(*v1.Approval)(nil),         // 15: roster.v1.Approval
+	(*RolloutOrder)(nil),        // 16: roster.store.v1.RolloutOrder
 }
 var file_roster_store_v1_snapshot_proto_depIdxs = []int32{
 	3,  // 0: roster.store.v1.SnapshotHeader.evicted:type_name -> roster.store.v1.SnapshotHeader.EvictedEntry
@@ -449,11 +539,16 @@ var file_roster_store_v1_snapshot_proto_depIdxs = []int32{
 	10, // 8: roster.store.v1.SnapshotRecord.request:type_name -> roster.store.v1.RequestRecord
 	11, // 9: roster.store.v1.SnapshotRecord.event:type_name -> roster.v1.Event
 	2,  // 10: roster.store.v1.SnapshotRecord.trailer:type_name -> roster.store.v1.SnapshotTrailer
-	11, // [11:11] is the sub-list for method output_type
-	11, // [11:11] is the sub-list for method input_type
-	11, // [11:11] is the sub-list for extension type_name
-	11, // [11:11] is the sub-list for extension extendee
-	0,  // [0:11] is the sub-list for field type_name
+	12, // 11: roster.store.v1.SnapshotRecord.freeze:type_name -> roster.v1.Freeze
+	13, // 12: roster.store.v1.SnapshotRecord.hold:type_name -> roster.v1.Hold
+	14, // 13: roster.store.v1.SnapshotRecord.hold_override:type_name -> roster.v1.HoldOverride
+	15, // 14: roster.store.v1.SnapshotRecord.approval:type_name -> roster.v1.Approval
+	16, // 15: roster.store.v1.SnapshotRecord.rollout_order:type_name -> roster.store.v1.RolloutOrder
+	16, // [16:16] is the sub-list for method output_type
+	16, // [16:16] is the sub-list for method input_type
+	16, // [16:16] is the sub-list for extension type_name
+	16, // [16:16] is the sub-list for extension extendee
+	0,  // [0:16] is the sub-list for field type_name
 }
 
 func init() { file_roster_store_v1_snapshot_proto_init() }
@@ -473,6 +568,11 @@ func file_roster_store_v1_snapshot_proto_init() {
 		(*SnapshotRecord_Request)(nil),
 		(*SnapshotRecord_Event)(nil),
 		(*SnapshotRecord_Trailer)(nil),
+		(*SnapshotRecord_Freeze)(nil),
+		(*SnapshotRecord_Hold)(nil),
+		(*SnapshotRecord_HoldOverride)(nil),
+		(*SnapshotRecord_Approval)(nil),
+		(*SnapshotRecord_RolloutOrder)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
