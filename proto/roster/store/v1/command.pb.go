@@ -11,6 +11,7 @@ package storev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	v1 "roster/proto/roster/v1"
@@ -1358,9 +1359,12 @@ type DrainNode struct {
 	ExpectedGeneration *uint64                `protobuf:"varint,2,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
 	// False calls it off.
 	Drained bool `protobuf:"varint,3,opt,name=drained,proto3" json:"drained,omitempty"`
-	// Null: the services' own bounds.
-	Deadline      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	Reason        string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Null: see within.
+	Deadline *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	Reason   string                 `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// The deadline from the envelope's time on, where deadline is null: a request
+	// that is sent again must be the same. Both null: the services' own bounds.
+	Within        *durationpb.Duration `protobuf:"bytes,6,opt,name=within,proto3" json:"within,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1428,6 +1432,13 @@ func (x *DrainNode) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *DrainNode) GetWithin() *durationpb.Duration {
+	if x != nil {
+		return x.Within
+	}
+	return nil
 }
 
 // Lets an observing agent act, or ends that.
@@ -1607,8 +1618,10 @@ func (x *ReplaceNode) GetForce() bool {
 
 // Freezes a scope; since and by are the envelope's.
 type CreateFreeze struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Freeze        *v1.Freeze             `protobuf:"bytes,1,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Freeze *v1.Freeze             `protobuf:"bytes,1,opt,name=freeze,proto3" json:"freeze,omitempty"`
+	// Where the freeze has no end: it ends this long after the envelope's time.
+	Within        *durationpb.Duration `protobuf:"bytes,2,opt,name=within,proto3" json:"within,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1646,6 +1659,13 @@ func (*CreateFreeze) Descriptor() ([]byte, []int) {
 func (x *CreateFreeze) GetFreeze() *v1.Freeze {
 	if x != nil {
 		return x.Freeze
+	}
+	return nil
+}
+
+func (x *CreateFreeze) GetWithin() *durationpb.Duration {
+	if x != nil {
+		return x.Within
 	}
 	return nil
 }
@@ -1713,9 +1733,12 @@ func (x *DeleteFreezes) GetExpired() bool {
 
 // Ends a hold and lets none begin until then.
 type OverrideHold struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Expires       *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=expires,proto3" json:"expires,omitempty"`
-	Reason        string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Null: see within.
+	Expires *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=expires,proto3" json:"expires,omitempty"`
+	Reason  string                 `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Until this long after the envelope's time, where expires is null.
+	Within        *durationpb.Duration `protobuf:"bytes,3,opt,name=within,proto3" json:"within,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1762,6 +1785,13 @@ func (x *OverrideHold) GetReason() string {
 		return x.Reason
 	}
 	return ""
+}
+
+func (x *OverrideHold) GetWithin() *durationpb.Duration {
+	if x != nil {
+		return x.Within
+	}
+	return nil
 }
 
 // The operator's word on a proposed plan; by and time are the envelope's.
@@ -2714,7 +2744,7 @@ var File_roster_store_v1_command_proto protoreflect.FileDescriptor
 
 const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x1droster/store/v1/command.proto\x12\x0froster.store.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aroster/v1/assignment.proto\x1a\x17roster/v1/cluster.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x18roster/v1/topology.proto\"4\n" +
+	"\x1droster/store/v1/command.proto\x12\x0froster.store.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aroster/v1/assignment.proto\x1a\x17roster/v1/cluster.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x18roster/v1/topology.proto\"4\n" +
 	"\x05Entry\x12+\n" +
 	"\x05items\x18\x01 \x03(\v2\x15.roster.store.v1.ItemR\x05items\":\n" +
 	"\x04Item\x12\x1a\n" +
@@ -2830,13 +2860,14 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x1a\n" +
 	"\bcordoned\x18\x03 \x01(\bR\bcordoned\x12\x16\n" +
 	"\x06reason\x18\x04 \x01(\tR\x06reasonB\x16\n" +
-	"\x14_expected_generation\"\xd3\x01\n" +
+	"\x14_expected_generation\"\x86\x02\n" +
 	"\tDrainNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
 	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x18\n" +
 	"\adrained\x18\x03 \x01(\bR\adrained\x126\n" +
 	"\bdeadline\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reasonB\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x121\n" +
+	"\x06within\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x06withinB\x16\n" +
 	"\x14_expected_generation\"\x86\x01\n" +
 	"\fActivateNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
@@ -2851,16 +2882,18 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
 	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05forceB\x16\n" +
-	"\x14_expected_generation\"9\n" +
+	"\x14_expected_generation\"l\n" +
 	"\fCreateFreeze\x12)\n" +
-	"\x06freeze\x18\x01 \x01(\v2\x11.roster.v1.FreezeR\x06freeze\"O\n" +
+	"\x06freeze\x18\x01 \x01(\v2\x11.roster.v1.FreezeR\x06freeze\x121\n" +
+	"\x06within\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x06within\"O\n" +
 	"\rDeleteFreezes\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05scope\x18\x02 \x01(\tR\x05scope\x12\x18\n" +
-	"\aexpired\x18\x03 \x01(\bR\aexpired\"\\\n" +
+	"\aexpired\x18\x03 \x01(\bR\aexpired\"\x8f\x01\n" +
 	"\fOverrideHold\x124\n" +
 	"\aexpires\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\aexpires\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"=\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\x121\n" +
+	"\x06within\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06within\"=\n" +
 	"\n" +
 	"DecidePlan\x12/\n" +
 	"\bapproval\x18\x01 \x01(\v2\x13.roster.v1.ApprovalR\bapproval\"A\n" +
@@ -2993,9 +3026,10 @@ var file_roster_store_v1_command_proto_goTypes = []any{
 	(*v1.SetVersion)(nil),         // 44: roster.v1.SetVersion
 	(*v1.Hold)(nil),               // 45: roster.v1.Hold
 	(v1.NodeState)(0),             // 46: roster.v1.NodeState
-	(*v1.Freeze)(nil),             // 47: roster.v1.Freeze
-	(*v1.Approval)(nil),           // 48: roster.v1.Approval
-	(*v1.Move)(nil),               // 49: roster.v1.Move
+	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
+	(*v1.Freeze)(nil),             // 48: roster.v1.Freeze
+	(*v1.Approval)(nil),           // 49: roster.v1.Approval
+	(*v1.Move)(nil),               // 50: roster.v1.Move
 }
 var file_roster_store_v1_command_proto_depIdxs = []int32{
 	1,  // 0: roster.store.v1.Entry.items:type_name -> roster.store.v1.Item
@@ -3035,23 +3069,26 @@ var file_roster_store_v1_command_proto_depIdxs = []int32{
 	46, // 34: roster.store.v1.NodeStateChange.state:type_name -> roster.v1.NodeState
 	37, // 35: roster.store.v1.UpdateNode.set_labels:type_name -> roster.store.v1.UpdateNode.SetLabelsEntry
 	38, // 36: roster.store.v1.DrainNode.deadline:type_name -> google.protobuf.Timestamp
-	47, // 37: roster.store.v1.CreateFreeze.freeze:type_name -> roster.v1.Freeze
-	38, // 38: roster.store.v1.OverrideHold.expires:type_name -> google.protobuf.Timestamp
-	48, // 39: roster.store.v1.DecidePlan.approval:type_name -> roster.v1.Approval
-	29, // 40: roster.store.v1.MoveAssignments.nodes:type_name -> roster.store.v1.NodeMoves
-	30, // 41: roster.store.v1.MoveAssignments.counted:type_name -> roster.store.v1.NodeBasis
-	30, // 42: roster.store.v1.NodeMoves.basis:type_name -> roster.store.v1.NodeBasis
-	49, // 43: roster.store.v1.NodeMoves.moves:type_name -> roster.v1.Move
-	46, // 44: roster.store.v1.NodeBasis.state:type_name -> roster.v1.NodeState
-	31, // 45: roster.store.v1.Result.refusal:type_name -> roster.store.v1.Refusal
-	33, // 46: roster.store.v1.Result.parts:type_name -> roster.store.v1.PartRefusal
-	32, // 47: roster.store.v1.RequestRecord.result:type_name -> roster.store.v1.Result
-	38, // 48: roster.store.v1.RemovedNode.time:type_name -> google.protobuf.Timestamp
-	49, // [49:49] is the sub-list for method output_type
-	49, // [49:49] is the sub-list for method input_type
-	49, // [49:49] is the sub-list for extension type_name
-	49, // [49:49] is the sub-list for extension extendee
-	0,  // [0:49] is the sub-list for field type_name
+	47, // 37: roster.store.v1.DrainNode.within:type_name -> google.protobuf.Duration
+	48, // 38: roster.store.v1.CreateFreeze.freeze:type_name -> roster.v1.Freeze
+	47, // 39: roster.store.v1.CreateFreeze.within:type_name -> google.protobuf.Duration
+	38, // 40: roster.store.v1.OverrideHold.expires:type_name -> google.protobuf.Timestamp
+	47, // 41: roster.store.v1.OverrideHold.within:type_name -> google.protobuf.Duration
+	49, // 42: roster.store.v1.DecidePlan.approval:type_name -> roster.v1.Approval
+	29, // 43: roster.store.v1.MoveAssignments.nodes:type_name -> roster.store.v1.NodeMoves
+	30, // 44: roster.store.v1.MoveAssignments.counted:type_name -> roster.store.v1.NodeBasis
+	30, // 45: roster.store.v1.NodeMoves.basis:type_name -> roster.store.v1.NodeBasis
+	50, // 46: roster.store.v1.NodeMoves.moves:type_name -> roster.v1.Move
+	46, // 47: roster.store.v1.NodeBasis.state:type_name -> roster.v1.NodeState
+	31, // 48: roster.store.v1.Result.refusal:type_name -> roster.store.v1.Refusal
+	33, // 49: roster.store.v1.Result.parts:type_name -> roster.store.v1.PartRefusal
+	32, // 50: roster.store.v1.RequestRecord.result:type_name -> roster.store.v1.Result
+	38, // 51: roster.store.v1.RemovedNode.time:type_name -> google.protobuf.Timestamp
+	52, // [52:52] is the sub-list for method output_type
+	52, // [52:52] is the sub-list for method input_type
+	52, // [52:52] is the sub-list for extension type_name
+	52, // [52:52] is the sub-list for extension extendee
+	0,  // [0:52] is the sub-list for field type_name
 }
 
 func init() { file_roster_store_v1_command_proto_init() }
