@@ -32,8 +32,12 @@ type ServerConfig struct {
 	// TLS is nil on loopback without certificates.
 	TLS         *tls.Config
 	ClusterName string
-	Machine     *fsm.Machine
-	Logger      *slog.Logger
+	// Secure: callers have certificates, here or at the HTTP port.
+	Secure bool
+	// Inner: reached through memory alone, by the HTTP port.
+	Inner   bool
+	Machine *fsm.Machine
+	Logger  *slog.Logger
 }
 
 // NewServer makes the gRPC server: limits, keepalive, who may call what.
@@ -42,7 +46,7 @@ func NewServer(cfg ServerConfig) *grpc.Server {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	guard := auth.New(auth.Config{
-		ClusterName: cfg.ClusterName, Secure: cfg.TLS != nil, Logger: cfg.Logger,
+		ClusterName: cfg.ClusterName, Secure: cfg.TLS != nil || cfg.Secure, Inner: cfg.Inner, Logger: cfg.Logger,
 		ClusterID: func() string { return cfg.Machine.State().Cluster().GetId() },
 	})
 	options := []grpc.ServerOption{
@@ -84,6 +88,8 @@ func Register(s *grpc.Server, with Services) {
 	v1.RegisterEndpointServiceServer(s, &Endpoints{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterClusterServiceServer(s, &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self, Name: with.Name})
 	v1.RegisterEventServiceServer(s, &Events{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterPlanServiceServer(s, &Plans{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterGuardServiceServer(s, &Guard{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterAgentServiceServer(s, with.Hub)
 	peerv1.RegisterPeerServiceServer(s, with.Peer)
 	healthv1.RegisterHealthServer(s, health.NewServer())

@@ -28,9 +28,16 @@ type Config struct {
 	ClusterID func() string
 	// Secure: callers show certificates. Otherwise they must come from loopback.
 	Secure bool
+	// Inner: the server is reached through memory alone, by the member's own HTTP
+	// port, which has checked who calls and says so under CallerKey.
+	Inner bool
 	// Logger hears who was turned away. Nil: nobody does.
 	Logger *slog.Logger
 }
+
+// CallerKey is the metadata key under which the HTTP port names the caller to
+// an inner server. Any other server ignores it.
+const CallerKey = "roster-caller"
 
 // Guard checks each call before its handler runs.
 type Guard struct {
@@ -93,8 +100,11 @@ func (g *Guard) identify(ctx context.Context) (identity.Identity, error) {
 	if !ok {
 		return identity.Identity{}, unauthenticated("it is not known where the call comes from")
 	}
+	if g.config.Inner && g.config.Secure {
+		return named(ctx)
+	}
 	if !g.config.Secure {
-		if !fromLoopback(p.Addr) {
+		if !g.config.Inner && !fromLoopback(p.Addr) {
 			return identity.Identity{}, unauthenticated(fmt.Sprintf("this member has no certificates and answers on loopback only, not to %s", p.Addr))
 		}
 		return identity.Identity{Cluster: g.config.ClusterName, Role: identity.User, Name: LocalUser}, nil
@@ -104,6 +114,19 @@ func (g *Guard) identify(ctx context.Context) (identity.Identity, error) {
 		return identity.Identity{}, unauthenticated("the connection has no TLS: show a certificate of this cluster")
 	}
 	who, err := identity.FromTLS(info.State)
+	if err != nil {
+		return identity.Identity{}, unauthenticated(err.Error())
+	}
+	return who, nil
+}
+
+// named is the caller as the HTTP port says.
+func named(ctx context.Context) (identity.Identity, error) {
+	uris := metadata.ValueFromIncomingContext(ctx, CallerKey)
+	if len(uris) != 1 {
+		return identity.Identity{}, unauthenticated("it is not known who calls")
+	}
+	who, err := identity.Parse(uris[0])
 	if err != nil {
 		return identity.Identity{}, unauthenticated(err.Error())
 	}

@@ -40,6 +40,23 @@ var table = map[string][]identity.Role{
 	v1.NodeService_CordonNode_FullMethodName:  operators,
 	v1.NodeService_RemoveNode_FullMethodName:  operators,
 
+	v1.NodeService_DrainNode_FullMethodName:    operators,
+	v1.NodeService_UndrainNode_FullMethodName:  operators,
+	v1.NodeService_ActivateNode_FullMethodName: operators,
+	v1.NodeService_AdoptNode_FullMethodName:    operators,
+	v1.NodeService_ReplaceNode_FullMethodName:  operators,
+	v1.NodeService_CheckStop_FullMethodName:    readers,
+
+	v1.PlanService_ListPlans_FullMethodName:   readers,
+	v1.PlanService_GetPlan_FullMethodName:     readers,
+	v1.PlanService_ApprovePlan_FullMethodName: operators,
+	v1.PlanService_RejectPlan_FullMethodName:  operators,
+
+	v1.GuardService_CreateFreeze_FullMethodName: operators,
+	v1.GuardService_DeleteFreeze_FullMethodName: operators,
+	v1.GuardService_GetGuard_FullMethodName:     readers,
+	v1.GuardService_OverrideHold_FullMethodName: operators,
+
 	v1.AssignmentService_ListAssignments_FullMethodName:  readers,
 	v1.AssignmentService_WatchAssignments_FullMethodName: readers,
 
@@ -52,6 +69,8 @@ var table = map[string][]identity.Role{
 	v1.ClusterService_RemoveMember_FullMethodName:       operators,
 	v1.ClusterService_TransferLeadership_FullMethodName: operators,
 	v1.ClusterService_SnapshotMember_FullMethodName:     operators,
+	// The whole state, every caller's requests included.
+	v1.ClusterService_SaveSnapshot_FullMethodName: operators,
 
 	v1.EventService_ListEvents_FullMethodName:  readers,
 	v1.EventService_WatchEvents_FullMethodName: readers,
