@@ -36,12 +36,16 @@ type View struct {
 	// Heard says whether a node was heard within two heartbeats; nothing is
 	// drained or stopped elsewhere. nil: every node was.
 	Heard func(node string) bool
+	// What keeps moves from being made.
+	Restraints Restraints
 }
 
 // Step is what to propose now.
 type Step struct {
 	// One wave: its moves are safe together, in any order.
 	Moves []*v1.Move
+	// What would be done as well, if nothing forbade it.
+	Held []Held
 	// What is waited for, and what is blocked by which floor, in sentences.
 	Waiting []string
 	// Every set is the target's, and every node that is up has become ready.

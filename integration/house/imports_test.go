@@ -26,6 +26,7 @@ var mayImport = []struct {
 	{"fsm/topology", []string{"proto", "fsm/topology"}},
 	{"fsm/placement", []string{"proto", "fsm/topology", "fsm/placement"}},
 	{"fsm/rollout", []string{"proto", "fsm/topology", "fsm/placement", "fsm/rollout"}},
+	{"fsm/whatif", []string{"proto", "fsm/topology", "fsm/placement", "fsm/rollout", "fsm/whatif"}},
 	{"fsm", []string{"proto", "fsm"}},
 	{"client", []string{"proto", "client"}},
 	{"agent", []string{"proto", "client", "agent"}},
@@ -39,7 +40,7 @@ var mayImport = []struct {
 var topLevel = []string{"proto", "server", "fsm", "agent", "client", "scripts", "integration", "cmd", "docs", "testdata"}
 
 // pure packages decide; they are told the time and never ask for it.
-var pure = []string{"fsm/topology", "fsm/placement", "fsm/rollout"}
+var pure = []string{"fsm/topology", "fsm/placement", "fsm/rollout", "fsm/whatif"}
 
 var impure = []string{
 	"os", "io", "bufio", "net", "log", "math/rand", "crypto/rand", "sync", "runtime", "syscall",

@@ -1,0 +1,182 @@
+package rollout
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// Restraints are what keeps a move from being made though it is safe: the
+// operator's freezes, Roster's doubt of itself, and policy.
+type Restraints struct {
+	// Those whose time has passed do not count.
+	Freezes []*v1.Freeze
+	// nil: it does not hold.
+	Hold *v1.Hold
+	// The operator's word on proposed plans.
+	Approvals []*v1.Approval
+	// An order of the operator is being carried out: what it brings needs no
+	// approval.
+	Open bool
+}
+
+// Held is a move that is safe, and is not made.
+type Held struct {
+	Move *v1.Move
+	// Why, in a sentence.
+	Why string
+}
+
+// Permits says whether a move may be made to a node, and if not, why. Reasons
+// come in this order: a freeze; what the host or its agent does not let happen;
+// a hold; policy. underFloor says whether a service has fewer ready, those on
+// their way included, than its floor in force.
+func (r Restraints) Permits(n *v1.Node, m *v1.Move, policy *v1.Policy, now time.Time, underFloor func(service string) bool) (why string, ok bool) {
+	if why := Forbidden(r.Freezes, n, m, now); why != "" {
+		return why, false
+	}
+	if r.Hold != nil && !restores(m, underFloor) && !(r.Hold.GetSlow() && m.GetCause() == v1.Cause_CAUSE_REPAIR) {
+		return "Roster holds: " + r.Hold.GetReason(), false
+	}
+	return r.decided(m, policy)
+}
+
+// Forbidden says why nobody may make a move to a node now, whatever a plan or an
+// approval says; empty: it may be made. Apply asks it again for every move of a
+// wave.
+func Forbidden(freezes []*v1.Freeze, n *v1.Node, m *v1.Move, now time.Time) string {
+	for _, f := range freezes {
+		if InForce(f, now) && Covers(f.GetScope(), n, m) {
+			return frozen(f)
+		}
+	}
+	return untouchable(n, m)
+}
+
+// InForce: its time has not passed.
+func InForce(f *v1.Freeze, now time.Time) bool {
+	return now.Before(f.GetExpires().AsTime())
+}
+
+func frozen(f *v1.Freeze) string {
+	sentence := fmt.Sprintf("%s is frozen until %s", f.GetScope(), f.GetExpires().AsTime().Format(time.RFC3339))
+	if f.GetBy() != "" {
+		sentence += " by " + f.GetBy()
+	}
+	if f.GetReason() != "" {
+		sentence += ": " + f.GetReason()
+	}
+	return sentence
+}
+
+// Covers says whether a move to a node lies in the scope of a freeze. A pool's
+// scope covers what is moved for it, and what fills its seats.
+func Covers(scope string, n *v1.Node, m *v1.Move) bool {
+	kind, name, _ := strings.Cut(scope, ":")
+	switch kind {
+	case "all", "":
+		return true
+	case "node":
+		return n.GetId() == name
+	case "pool":
+		return m.GetPool() == name || assignment(n, m.GetService()).GetPool() == name
+	case "service":
+		if m.GetService() == name {
+			return true
+		}
+		for _, mate := range Restarts(n, m.GetService(), m.GetAction()) {
+			if mate == name {
+				return true
+			}
+		}
+		return false
+	case "region":
+		return n.GetRegion() == name
+	case "zone":
+		return n.GetZone() == name
+	}
+	// A scope that this build does not know is not taken lightly.
+	return true
+}
+
+// untouchable says why the host or its agent lets nothing happen; empty: it does.
+func untouchable(n *v1.Node, m *v1.Move) string {
+	switch {
+	case n.GetMode() == v1.AgentMode_AGENT_MODE_OBSERVE:
+		return n.GetId() + " observes: its agent touches nothing until it is activated"
+	case n.GetUnconfirmed():
+		return n.GetId() + " has not told yet what it serves since the cluster was restored"
+	case n.GetAhead() != nil:
+		return n.GetId() + " holds a newer set than the cluster knows, and follows nothing until it is adopted"
+	case n.GetFrozen() != "" && live(n):
+		return fmt.Sprintf("%s is frozen on its host: %s", n.GetId(), n.GetFrozen())
+	}
+	ends := Losses(n, m.GetService(), m.GetAction())
+	if m.GetAction() == v1.Action_ACTION_DRAIN || m.GetAction() == v1.Action_ACTION_STOP {
+		ends = append(ends, m.GetService())
+	}
+	for _, service := range ends {
+		if neverStop(n, service) {
+			return fmt.Sprintf("%s's own configuration says that %s is never stopped there", n.GetId(), service)
+		}
+	}
+	return ""
+}
+
+func neverStop(n *v1.Node, service string) bool {
+	for _, claim := range n.GetClaims().GetServices() {
+		if claim.GetName() == service {
+			return claim.GetNeverStop()
+		}
+	}
+	return false
+}
+
+// restores: a move that brings back what a floor lacks.
+func restores(m *v1.Move, underFloor func(service string) bool) bool {
+	switch m.GetAction() {
+	case v1.Action_ACTION_START, v1.Action_ACTION_UNDRAIN:
+		return underFloor(m.GetService())
+	}
+	return false
+}
+
+// decided says whether policy lets a move be made, or an approval.
+func (r Restraints) decided(m *v1.Move, policy *v1.Policy) (why string, ok bool) {
+	name, who := "rebalance", policy.GetRebalance()
+	if m.GetCause() == v1.Cause_CAUSE_REPAIR {
+		name, who = "repair", policy.GetRepair()
+	}
+	switch {
+	case who != v1.Automation_AUTOMATION_APPROVE && who != v1.Automation_AUTOMATION_OFF:
+		return "", true
+	case r.Open && m.GetCause() != v1.Cause_CAUSE_REPAIR, r.Approved(m):
+		return "", true
+	case who == v1.Automation_AUTOMATION_OFF:
+		return "policy." + name + " is off", false
+	}
+	return "it waits for approval, as policy." + name + " says", false
+}
+
+// Approved: the operator approved a plan with this move.
+func (r Restraints) Approved(m *v1.Move) bool {
+	for _, a := range r.Approvals {
+		if a.GetRejected() || a.GetCause() != m.GetCause() {
+			continue
+		}
+		for _, approved := range a.GetMoves() {
+			if sameMove(approved, m) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// sameMove compares what a plan's id is made of.
+func sameMove(a, b *v1.Move) bool {
+	return a.GetNode() == b.GetNode() && a.GetService() == b.GetService() && a.GetAction() == b.GetAction() &&
+		a.GetPool() == b.GetPool() && a.GetBorrowed() == b.GetBorrowed()
+}
