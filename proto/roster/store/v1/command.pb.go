@@ -2385,7 +2385,9 @@ type Result struct {
 	// MoveAssignments: refusals of single nodes' parts.
 	Parts []*PartRefusal `protobuf:"bytes,7,rep,name=parts,proto3" json:"parts,omitempty"`
 	// Epoch of the state that it was applied to.
-	Epoch         uint64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch uint64 `protobuf:"varint,8,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	// DeleteFreezes: how many ended.
+	Ended         uint32 `protobuf:"varint,9,opt,name=ended,proto3" json:"ended,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2472,6 +2474,13 @@ func (x *Result) GetParts() []*PartRefusal {
 func (x *Result) GetEpoch() uint64 {
 	if x != nil {
 		return x.Epoch
+	}
+	return 0
+}
+
+func (x *Result) GetEnded() uint32 {
+	if x != nil {
+		return x.Ended
 	}
 	return 0
 }
@@ -2933,7 +2942,7 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\aRefusal\x12\x12\n" +
 	"\x04code\x18\x01 \x01(\rR\x04code\x12\x18\n" +
 	"\amessage\x18\x02 \x01(\tR\amessage\x12\x16\n" +
-	"\x06reason\x18\x03 \x01(\tR\x06reason\"\x8e\x02\n" +
+	"\x06reason\x18\x03 \x01(\tR\x06reason\"\xa4\x02\n" +
 	"\x06Result\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x122\n" +
 	"\arefusal\x18\x02 \x01(\v2\x18.roster.store.v1.RefusalR\arefusal\x12\x1a\n" +
@@ -2944,7 +2953,8 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\achanged\x18\x05 \x01(\bR\achanged\x12\x1a\n" +
 	"\brepeated\x18\x06 \x01(\bR\brepeated\x122\n" +
 	"\x05parts\x18\a \x03(\v2\x1c.roster.store.v1.PartRefusalR\x05parts\x12\x14\n" +
-	"\x05epoch\x18\b \x01(\x04R\x05epoch\"U\n" +
+	"\x05epoch\x18\b \x01(\x04R\x05epoch\x12\x14\n" +
+	"\x05ended\x18\t \x01(\rR\x05ended\"U\n" +
 	"\vPartRefusal\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x18\n" +
