@@ -25,8 +25,9 @@ race: ## every test under the race detector
 lint: ## formatter, vet, linters, proto lint
 	@scripts/lint.sh
 
-generate: ## Go from proto/
+generate: ## Go, the JSON gateway and OpenAPI from proto/
 	$(TOOL) buf generate
+	$(TOOL) buf generate --template buf.gen.http.yaml
 
 check: lint test ## what a commit must pass
 

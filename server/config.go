@@ -22,6 +22,8 @@ type Config struct {
 	// those that the data folder names.
 	RaftListen string
 	Listen     string
+	// HTTPListen is the address of the HTTP port, host:port. Empty: there is none.
+	HTTPListen string
 	// Heartbeat is how often agents report. Default 2 s.
 	Heartbeat time.Duration
 	// DownAfter, if not 0, wins over the topology's policy; for roster dev.

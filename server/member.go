@@ -20,6 +20,7 @@ import (
 	"roster/server/rebalance"
 	"roster/server/rpc"
 	"roster/server/session"
+	"roster/server/status"
 )
 
 // ErrWithoutCertificates refuses a member that has run with certificates and is
@@ -40,6 +41,8 @@ type Member struct {
 	loop     *rebalance.Loop
 	grpc     *grpc.Server
 	listener net.Listener
+	web      *web // nil: no HTTP port
+	sums     status.Cache
 
 	abandoned atomic.Bool
 }
@@ -118,10 +121,11 @@ func (m *Member) open() error {
 	m.grpc = rpc.NewServer(rpc.ServerConfig{
 		TLS: certs.api, ClusterName: m.identity.ClusterName, Machine: m.machine, Logger: m.log,
 	})
-	rpc.Register(m.grpc, rpc.Services{
+	services := rpc.Services{
 		Self: m.identity.ID, Name: m.identity.Name, Gate: m.gate, Machine: m.machine, Raft: m.raft, Peers: m.peers, Hub: m.hub, Peer: m.peer,
-	})
-	return nil
+	}
+	rpc.Register(m.grpc, services)
+	return m.openWeb(services)
 }
 
 // certificates are the TLS settings of a member's ports; all nil on loopback
@@ -166,6 +170,7 @@ func (m *Member) onlyMembers(state tls.ConnectionState) error {
 
 // giveBack closes what New opened before it failed.
 func (m *Member) giveBack() {
+	m.web.close()
 	if m.listener != nil {
 		_ = m.listener.Close() // nothing was served
 	}
@@ -211,6 +216,7 @@ func (m *Member) Run(ctx context.Context) error {
 	go func() { raftDone <- m.raft.Run(raftCtx) }()
 
 	group.Go(func() error { return m.serve(ctx) })
+	group.Go(func() error { return m.serveWeb(ctx) })
 	group.Go(func() error { return m.raft.Lead(ctx, m.lead) })
 	group.Go(func() error { return m.relay(ctx) })
 	group.Go(func() error { return m.introduce(ctx) })

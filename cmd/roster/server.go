@@ -24,6 +24,7 @@ without them only loopback is accepted.`,
 	cmd.Flags().StringVar(&config.Dir, "data", "", "the member's data `folder`")
 	cmd.Flags().StringVar(&config.Listen, "listen", "", "`address` to listen on for agents and clients (default: the member's address)")
 	cmd.Flags().StringVar(&config.RaftListen, "raft-listen", "", "`address` to listen on for other members (default: the member's raft address)")
+	cmd.Flags().StringVar(&config.HTTPListen, "http-listen", "", "`address` to listen on for JSON over HTTP, metrics and health (default: nowhere)")
 	cmd.Flags().DurationVar(&config.Heartbeat, "heartbeat", 2*time.Second, "how `often` agents report; the same on every member")
 	must(cmd.MarkFlagDirname("data"))
 	logging.addTo(cmd)
@@ -37,7 +38,7 @@ without them only loopback is accepted.`,
 		if err != nil {
 			return err
 		}
-		logger.Info("member listens", "address", member.Address(), "member", member.ID())
+		logger.Info("member listens", "address", member.Address(), "http", member.HTTPAddress(), "member", member.ID())
 		return member.Run(cmd.Context())
 	}
 	return cmd

@@ -14,13 +14,22 @@ func TestGeneratedCodeIsFresh(t *testing.T) {
 		t.Skip("-short: building the generators takes a minute")
 	}
 	out := t.TempDir()
-	cmd := exec.Command("go", "tool", "-modfile=tools.mod", "buf", "generate", "-o", out)
-	cmd.Dir = root
-	if msg, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("buf generate: %v\n%s", err, msg)
+	for _, arguments := range [][]string{{"-o", out}, {"--template", "buf.gen.http.yaml", "-o", out}} {
+		cmd := exec.Command("go", append([]string{"tool", "-modfile=tools.mod", "buf", "generate"}, arguments...)...)
+		cmd.Dir = root
+		if msg, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("buf generate: %v\n%s", err, msg)
+		}
 	}
+	for _, folder := range []string{"proto", "server/http/gateway"} {
+		sameAsGenerated(t, out, folder)
+	}
+}
+
+func sameAsGenerated(t *testing.T, out, folder string) {
+	t.Helper()
 	n := 0
-	err := filepath.WalkDir(filepath.Join(out, "proto"), func(path string, d os.DirEntry, err error) error {
+	err := filepath.WalkDir(filepath.Join(out, folder), func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
@@ -37,7 +46,7 @@ func TestGeneratedCodeIsFresh(t *testing.T) {
 		return nil
 	})
 	if err != nil || n == 0 {
-		t.Fatalf("%d generated files: %v", n, err)
+		t.Fatalf("%s: %d generated files: %v", folder, n, err)
 	}
 }
 
