@@ -26,7 +26,7 @@ func (d *draft) initCluster(c *storev1.InitCluster) *storev1.Result {
 		cluster.Epoch = max(1, uint64(max(0, d.env.GetTime().AsTime().UnixMilli())))
 	}
 	if cluster.GetSchema() == 0 {
-		cluster.Schema = 1
+		cluster.Schema = d.env.GetSchema()
 	}
 	d.cluster = cluster
 	d.emit(&v1.Event{Kind: EventClusterInitialised, Message: "cluster " + cluster.GetName() + " began"})

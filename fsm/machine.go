@@ -128,6 +128,7 @@ type draft struct {
 	topologies staged[v1.TopologyRevision]
 	removed    staged[storev1.RemovedNode]
 	evicted    staged[evictedID]
+	freezes    staged[v1.Freeze]
 
 	// Request results of this entry, and those that it pushed out.
 	recorded  map[requestKey]*storev1.RequestRecord
@@ -152,6 +153,7 @@ func newDraft(m *Machine, base *State, index uint64) *draft {
 		topologies: stage[v1.TopologyRevision](txn, tableTopologies),
 		removed:    stage[storev1.RemovedNode](txn, tableRemoved),
 		evicted:    stage[evictedID](txn, tableEvicted),
+		freezes:    stage[v1.Freeze](txn, tableFreezes),
 		recorded:   map[requestKey]*storev1.RequestRecord{},
 	}
 	d.index = index
@@ -160,7 +162,7 @@ func newDraft(m *Machine, base *State, index uint64) *draft {
 
 func (d *draft) flush(txn *memdb.Txn) error {
 	for _, flush := range []func(*memdb.Txn) error{
-		d.nodes.flush, d.members.flush, d.topologies.flush, d.removed.flush, d.evicted.flush,
+		d.nodes.flush, d.members.flush, d.topologies.flush, d.removed.flush, d.evicted.flush, d.freezes.flush,
 	} {
 		if err := flush(txn); err != nil {
 			return err
@@ -206,6 +208,9 @@ func (d *draft) dispatch(c *storev1.Command) (*storev1.Result, error) {
 	if _, first := c.GetCommand().(*storev1.Command_InitCluster); !first && d.cluster == nil {
 		return refused(codeFailedPrecondition, ReasonNotInitialised, "the cluster is not initialised; run `roster init` on its first member"), nil
 	}
+	if needs := SchemaOf(c); needs > d.env.GetSchema() {
+		return unread(needs, d.env.GetSchema(), nil), nil
+	}
 	switch c := c.GetCommand().(type) {
 	case *storev1.Command_InitCluster:
 		return d.initCluster(c.InitCluster), nil
@@ -229,6 +234,28 @@ func (d *draft) dispatch(c *storev1.Command) (*storev1.Result, error) {
 		return d.removeNode(c.RemoveNode), nil
 	case *storev1.Command_MoveAssignments:
 		return d.moveAssignments(c.MoveAssignments), nil
+	case *storev1.Command_DrainNode:
+		return d.drainNode(c.DrainNode), nil
+	case *storev1.Command_ActivateNode:
+		return d.activateNode(c.ActivateNode), nil
+	case *storev1.Command_AdoptNode:
+		return d.adoptNode(c.AdoptNode), nil
+	case *storev1.Command_ReplaceNode:
+		return d.replaceNode(c.ReplaceNode), nil
+	case *storev1.Command_CreateFreeze:
+		return d.createFreeze(c.CreateFreeze), nil
+	case *storev1.Command_DeleteFreezes:
+		return d.deleteFreezes(c.DeleteFreezes), nil
+	case *storev1.Command_OverrideHold:
+		return d.overrideHold(c.OverrideHold), nil
+	case *storev1.Command_DecidePlan:
+		return d.decidePlan(c.DecidePlan), nil
+	case *storev1.Command_SettleRollout:
+		return d.settleRollout(c.SettleRollout), nil
+	case *storev1.Command_NoteAgent:
+		return d.noteAgent(c.NoteAgent), nil
+	case *storev1.Command_RaiseEpoch:
+		return d.raiseEpoch(c.RaiseEpoch), nil
 	}
 	return nil, fmt.Errorf("%w: no handler for it", ErrUndecodable)
 }

@@ -64,7 +64,7 @@ func (s *Snapshot) WriteTo(w io.Writer) (int64, error) {
 func (s *State) walk(visit func(*storev1.SnapshotRecord) error) error {
 	txn := s.db.Txn(false)
 	header := &storev1.SnapshotHeader{
-		Magic: snapshotMagic, Schema: Schema, Index: s.index, ClusterId: s.cluster.GetId(),
+		Magic: snapshotMagic, Schema: max(1, s.cluster.GetSchema()), Index: s.index, ClusterId: s.cluster.GetId(),
 		EventsDroppedIndex: s.eventsDropped, Evicted: map[string]string{},
 	}
 	for _, e := range all[evictedID](txn, tableEvicted) {

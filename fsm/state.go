@@ -44,6 +44,14 @@ type core struct {
 	// Ready nodes per service, as rollout.ReadyCounts would count them.
 	ready  map[string]uint32
 	floors map[string]*storev1.FloorInForce
+	// Nodes whose agents have not told yet what they serve, after a restore.
+	unconfirmed int
+
+	// What keeps Roster from acting, and what lets it: see guard.go, decide.go.
+	hold      *v1.Hold
+	override  *v1.HoldOverride
+	approvals []*v1.Approval // by cause, at most one of each
+	order     *storev1.RolloutOrder
 
 	events     journal[*v1.Event]
 	eventBytes int

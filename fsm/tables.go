@@ -20,6 +20,7 @@ const (
 	tableTopologies = "topologies"
 	tableRemoved    = "removed"
 	tableEvicted    = "evicted"
+	tableFreezes    = "freezes"
 )
 
 const (
@@ -53,6 +54,7 @@ func memberKey(m *v1.Member) string                 { return m.GetId() }
 func topologyKey(t *v1.TopologyRevision) string     { return ordered(t.GetRevision()) }
 func removedKey(r *storev1.RemovedNode) string      { return removedKeyOf(r.GetId(), r.GetInstance()) }
 func removedKeyOf(id, instance string) string       { return id + "\x00" + instance }
+func freezeKey(f *v1.Freeze) string                 { return f.GetId() }
 func evictedKey(e *evictedID) string                { return e.caller }
 func nodeIndexKey(n *v1.Node) string                { return ordered(n.GetIndex()) }
 func removedIndexKey(r *storev1.RemovedNode) string { return ordered(r.GetIndex()) }
@@ -78,6 +80,7 @@ func newDB() *memdb.MemDB {
 		tableTopologies: table(tableTopologies, primary(keyed[v1.TopologyRevision](topologyKey))),
 		tableRemoved:    table(tableRemoved, primary(keyed[storev1.RemovedNode](removedKey)), changed(keyed[storev1.RemovedNode](removedIndexKey))),
 		tableEvicted:    table(tableEvicted, primary(keyed[evictedID](evictedKey))),
+		tableFreezes:    table(tableFreezes, primary(keyed[v1.Freeze](freezeKey))),
 	}}
 	db, err := memdb.NewMemDB(schema)
 	if err != nil {

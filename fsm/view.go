@@ -10,9 +10,14 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// Placement is the view that a placement of an effective topology is made from.
-func Placement(s *State, effective *v1.Topology) placement.View {
-	return placement.View{Topology: effective, Nodes: s.Nodes()}
+// Placement is the view that a placement of an effective topology is made from,
+// at a time: what was lost may be lost for good by now.
+func Placement(s *State, effective *v1.Topology, now time.Time) placement.View {
+	return placementView(&s.core, effective, s.Nodes(), now)
+}
+
+func placementView(c *core, effective *v1.Topology, nodes []*v1.Node, now time.Time) placement.View {
+	return placement.View{Topology: effective, Nodes: nodes}
 }
 
 // Rollout is the view that the next steps towards a target are decided from.

@@ -51,7 +51,7 @@ func TestTheViewOfAPlannedTopologyHasItsFloors(t *testing.T) {
 	if s.Floors()["imap"].GetTarget() != 1 {
 		t.Fatal("planning changed the floors in force")
 	}
-	if v := Placement(s, planned); v.Topology != planned || len(v.Nodes) != 2 {
+	if v := Placement(s, planned, now); v.Topology != planned || len(v.Nodes) != 2 {
 		t.Fatalf("view: %+v", v)
 	}
 	if !proto.Equal(s.Revision(1), s.Topology()) || s.Revision(2) != nil {

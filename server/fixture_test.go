@@ -13,6 +13,7 @@ import (
 
 	"roster/client"
 	"roster/client/identity"
+	"roster/fsm"
 	"roster/integration/loopback"
 	v1 "roster/proto/roster/v1"
 	"roster/server/raftnode"
@@ -67,7 +68,7 @@ func (g *group) join(r *running) {
 	api := g.client("m1", g.members[0].address)
 	id := raftnode.NewMemberID()
 	answer, err := v1.NewClusterServiceClient(api).JoinMember(g.within(), &v1.JoinMemberRequest{
-		RequestId: api.RequestID(), Member: &v1.Member{Id: id, Name: r.name, RaftAddress: r.raft, Address: r.address, MaxSchema: 1},
+		RequestId: api.RequestID(), Member: &v1.Member{Id: id, Name: r.name, RaftAddress: r.raft, Address: r.address, MaxSchema: fsm.Schema},
 	})
 	if err != nil {
 		g.t.Fatal(err)

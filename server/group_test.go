@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"roster/client"
+	"roster/fsm"
 	"roster/integration/loopback"
 	v1 "roster/proto/roster/v1"
 	"roster/server/raftnode"
@@ -165,11 +166,11 @@ func TestMembersJoinAndLeaveOnceAndNeverCostTheQuorum(t *testing.T) {
 		return out
 	}
 	second := list()[g.members[1].member.ID()]
-	again := &v1.Member{Id: second.GetId(), Name: second.GetName(), RaftAddress: second.GetRaftAddress(), Address: second.GetAddress(), MaxSchema: 1}
+	again := &v1.Member{Id: second.GetId(), Name: second.GetName(), RaftAddress: second.GetRaftAddress(), Address: second.GetAddress(), MaxSchema: fsm.Schema}
 	if _, err := join(again); err != nil || len(list()) != 3 || !list()[second.GetId()].GetVoter() {
 		t.Errorf("a member joins again: %v, %v", list(), err)
 	}
-	ghost := &v1.Member{Id: raftnode.NewMemberID(), Name: "ghost", RaftAddress: second.GetRaftAddress(), Address: loopback.FreeAddress(t), MaxSchema: 1}
+	ghost := &v1.Member{Id: raftnode.NewMemberID(), Name: "ghost", RaftAddress: second.GetRaftAddress(), Address: loopback.FreeAddress(t), MaxSchema: fsm.Schema}
 	if _, err := join(ghost); status.Code(err) != codes.AlreadyExists {
 		t.Errorf("joins at another's address: %v", err)
 	}

@@ -169,7 +169,7 @@ func (l *Loop) place(state *fsm.State) bool {
 	if l.placed == state {
 		return l.target != nil
 	}
-	target, err := placement.Place(fsm.Placement(state, state.Effective()))
+	target, err := placement.Place(fsm.Placement(state, state.Effective(), time.Now()))
 	l.placed, l.target = state, target
 	if err == nil {
 		l.unplaced = ""

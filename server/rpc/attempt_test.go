@@ -19,6 +19,7 @@ import (
 	v1 "roster/proto/roster/v1"
 
 	"roster/client"
+	"roster/fsm"
 	"roster/server/internal/fixture"
 	"roster/server/raftnode"
 	"roster/server/rpc/problem"
@@ -105,7 +106,7 @@ func gateOf(t *testing.T, f *fakeGroup) *Gate {
 	log := fixture.New(t)
 	for _, id := range []string{self, other} {
 		log.Must(&storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{
-			Member: &v1.Member{Id: id, Name: id, Address: id + ":1", RaftAddress: id + ":2", MaxSchema: 1},
+			Member: &v1.Member{Id: id, Name: id, Address: id + ":1", RaftAddress: id + ":2", MaxSchema: fsm.Schema},
 		}}})
 	}
 	return &Gate{self: self, raft: here{f}, machine: log.Machine, dial: func(string) (peerv1.PeerServiceClient, error) { return there{f}, nil }}

@@ -92,14 +92,14 @@ func planFor(state *fsm.State, wanted *v1.Topology, source []byte) (*v1.Plan, er
 	if wanted != inForce(state) {
 		effective = topology.Effective(wanted)
 	}
-	target, err := placement.Place(fsm.Placement(state, effective))
-	if err != nil {
-		return nil, problem.New(codes.FailedPrecondition, problem.Conflict, "%s", err.Error())
-	}
 	// The leader's clock may be ahead of this member's.
 	now := time.Now()
 	if written := state.Time(); written.After(now) {
 		now = written
+	}
+	target, err := placement.Place(fsm.Placement(state, effective, now))
+	if err != nil {
+		return nil, problem.New(codes.FailedPrecondition, problem.Conflict, "%s", err.Error())
 	}
 	view := fsm.Rollout(state, effective, target, now, nil)
 	plan := rollout.Plan(view)

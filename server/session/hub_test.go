@@ -10,6 +10,7 @@ import (
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 
+	"roster/fsm"
 	"roster/server/internal/fixture"
 )
 
@@ -272,7 +273,7 @@ func TestAnAcknowledgementSaysWhoTheMembersAre(t *testing.T) {
 			t.Errorf("first: %v", got)
 		}
 		d.Must(&storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{
-			Member: &v1.Member{Id: "m", Name: "m", Address: "127.0.0.1:1", RaftAddress: "127.0.0.1:2", MaxSchema: 1},
+			Member: &v1.Member{Id: "m", Name: "m", Address: "127.0.0.1:1", RaftAddress: "127.0.0.1:2", MaxSchema: fsm.Schema},
 		}}})
 		a.beat(1)
 		if got := a.next().GetAck(); got.GetSequence() != 2 || len(got.GetMembers()) != 1 {

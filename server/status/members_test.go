@@ -7,13 +7,15 @@ import (
 
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
+
+	"roster/fsm"
 )
 
 func TestAMemberThatIsMissingIsNamedWithWhatItsLossMeans(t *testing.T) {
 	log := serving(t)
 	record := func(id, name string) {
 		log.Must(&storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{Member: &v1.Member{
-			Id: id, Name: name, RaftAddress: "127.0.0.1:74" + id[1:] + "0", Address: "127.0.0.1:74" + id[1:] + "1", MaxSchema: 1,
+			Id: id, Name: name, RaftAddress: "127.0.0.1:74" + id[1:] + "0", Address: "127.0.0.1:74" + id[1:] + "1", MaxSchema: fsm.Schema,
 		}}}})
 	}
 	record("m2", "beta")

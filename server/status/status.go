@@ -53,7 +53,7 @@ func (c *Cache) place(state *fsm.State) (*placement.Target, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.state != state {
-		c.target, c.err = placement.Place(fsm.Placement(state, state.Effective()))
+		c.target, c.err = placement.Place(fsm.Placement(state, state.Effective(), time.Now()))
 		c.state = state
 	}
 	return c.target, c.err

@@ -37,7 +37,7 @@ func of(state *fsm.State) *v1.Status {
 func serving(t *testing.T) *fixture.Log {
 	log := fixture.New(t)
 	log.Must(&storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{
-		Member: &v1.Member{Id: "m1", Name: "alpha", Address: "127.0.0.1:1", RaftAddress: "127.0.0.1:2", MaxSchema: 1},
+		Member: &v1.Member{Id: "m1", Name: "alpha", Address: "127.0.0.1:1", RaftAddress: "127.0.0.1:2", MaxSchema: fsm.Schema},
 	}}})
 	for _, id := range []string{"n-1", "n-2"} {
 		log.Register(id, "imap")

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roster/client"
+	"roster/fsm"
 	v1 "roster/proto/roster/v1"
 	"roster/server"
 	"roster/server/raftnode"
@@ -82,7 +83,7 @@ func (c *Cluster) joinMember(ctx context.Context, api *client.Client, m *member)
 	id := raftnode.NewMemberID()
 	answer, err := v1.NewClusterServiceClient(api).JoinMember(ctx, &v1.JoinMemberRequest{
 		RequestId: api.RequestID(),
-		Member:    &v1.Member{Id: id, Name: m.name, RaftAddress: m.raft, Address: m.address, MaxSchema: 1, Version: c.options.Version},
+		Member:    &v1.Member{Id: id, Name: m.name, RaftAddress: m.raft, Address: m.address, MaxSchema: fsm.Schema, Version: c.options.Version},
 	})
 	if err != nil {
 		return err
