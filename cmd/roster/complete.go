@@ -58,6 +58,32 @@ func (sh *shell) completeNode(cmd *cobra.Command, args []string, typed string) (
 	})
 }
 
+// completeNodes is for verbs that take several nodes.
+func (sh *shell) completeNodes(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	ids, directive := sh.completeNode(cmd, nil, typed)
+	return slices.DeleteFunc(ids, func(id string) bool { return slices.Contains(args, id) }), directive
+}
+
+func (sh *shell) completeFreeze(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return sh.completed(cmd, args, typed, func(ctx context.Context, link *connect.Link) (ids []string, err error) {
+		response, err := v1.NewGuardServiceClient(link).GetGuard(ctx, &v1.GetGuardRequest{Stale: true})
+		for _, freeze := range response.GetFreezes() {
+			ids = append(ids, freeze.GetId())
+		}
+		return ids, err
+	})
+}
+
+func (sh *shell) completePlan(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	return sh.completed(cmd, args, typed, func(ctx context.Context, link *connect.Link) (ids []string, err error) {
+		response, err := v1.NewPlanServiceClient(link).ListPlans(ctx, &v1.ListPlansRequest{Stale: true})
+		for _, plan := range response.GetPlans() {
+			ids = append(ids, plan.GetId())
+		}
+		return ids, err
+	})
+}
+
 func (sh *shell) completeMember(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
 	return sh.completed(cmd, args, typed, func(ctx context.Context, link *connect.Link) (names []string, err error) {
 		response, err := v1.NewClusterServiceClient(link).ListMembers(ctx, &v1.ListMembersRequest{Stale: true})

@@ -15,7 +15,8 @@ func newNode(sh *shell) *cobra.Command {
 	return group("node", "Read and change nodes",
 		"A node is a mail host with one agent. It registers when its agent first connects.",
 		newNodeList(sh), newNodeGet(sh),
-		newNodeCordon(sh, true), newNodeCordon(sh, false), newNodeUpdate(sh), newNodeRemove(sh))
+		newNodeCordon(sh, true), newNodeCordon(sh, false), newNodeDrain(sh), newNodeUndrain(sh), newNodeHandsOff(sh), newNodeHandsOn(sh),
+		newNodeOKToStop(sh), newNodeActivate(sh), newNodeAdopt(sh), newNodeReplace(sh), newNodeUpdate(sh), newNodeRemove(sh))
 }
 
 func newNodeList(sh *shell) *cobra.Command {

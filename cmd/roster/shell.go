@@ -68,6 +68,17 @@ func (sh *shell) linked(do func(ctx context.Context, link *connect.Link, args []
 	}
 }
 
+// checked is linked for a verb whose flags are judged before anybody is asked.
+func (sh *shell) checked(validate func() error, do func(ctx context.Context, link *connect.Link, args []string) error) func(*cobra.Command, []string) error {
+	run := sh.linked(do)
+	return func(cmd *cobra.Command, args []string) error {
+		if err := validate(); err != nil {
+			return err
+		}
+		return run(cmd, args)
+	}
+}
+
 // call makes one call, within its bound.
 func call[Request, Response any](ctx context.Context, sh *shell, method func(context.Context, Request, ...grpc.CallOption) (Response, error), request Request) (Response, error) {
 	ctx, cancel := sh.connect.Call(ctx)

@@ -17,7 +17,7 @@ const (
 	// Failed: refused, unreachable, wrong usage.
 	Failed = client.ExitError
 	// Changes: there is something to change, or a promise is not kept; only
-	// with --detailed-exitcode.
+	// with --detailed-exitcode. Of ok-to-stop: no.
 	Changes = 2
 	// Deadline: --timeout passed first.
 	Deadline = client.ExitDeadline

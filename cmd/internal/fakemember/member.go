@@ -56,6 +56,8 @@ func Start(t testing.TB) *Member {
 	v1.RegisterEndpointServiceServer(server, v1.UnimplementedEndpointServiceServer{})
 	v1.RegisterClusterServiceServer(server, v1.UnimplementedClusterServiceServer{})
 	v1.RegisterEventServiceServer(server, v1.UnimplementedEventServiceServer{})
+	v1.RegisterPlanServiceServer(server, v1.UnimplementedPlanServiceServer{})
+	v1.RegisterGuardServiceServer(server, v1.UnimplementedGuardServiceServer{})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -173,6 +175,9 @@ func (m *Member) stream(_ any, stream grpc.ServerStream, info *grpc.StreamServer
 	if err := stream.RecvMsg(request); err != nil {
 		return err
 	}
+	if method == "SaveSnapshot" {
+		return m.pieces(stream, method, request)
+	}
 	m.mu.Lock()
 	last := len(m.responses[method]) <= 1
 	m.mu.Unlock()
@@ -190,8 +195,28 @@ func (m *Member) stream(_ any, stream grpc.ServerStream, info *grpc.StreamServer
 	return nil
 }
 
+// pieces answers with all responses that were set, and ends: with an error where
+// the last one is a refusal.
+func (m *Member) pieces(stream grpc.ServerStream, method string, request proto.Message) error {
+	m.mu.Lock()
+	left := max(len(m.responses[method]), 1)
+	m.mu.Unlock()
+	for ; left > 0; left-- {
+		response, err := m.next(stream.Context(), method, request)
+		if err != nil {
+			return err
+		}
+		if err := stream.SendMsg(response); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func requestOf(method string) proto.Message {
 	switch method {
+	case "SaveSnapshot":
+		return &v1.SaveSnapshotRequest{}
 	case "WatchEvents":
 		return &v1.WatchEventsRequest{}
 	case "WatchNodes":

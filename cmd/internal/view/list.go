@@ -26,7 +26,11 @@ func Assignments(w io.Writer, look Look, nodes []*v1.NodeAssignments) error {
 			if slices.Contains(node.GetReady(), a.GetService()) {
 				ready = table.Paint(look.Paint.Good, "yes")
 			}
-			t.Row(node.GetNode(), a.GetService(), word.Of(a.GetWanted()), ready, word.Or(a.GetPool()),
+			wanted := word.Of(a.GetWanted())
+			if a.GetBorrowed() {
+				wanted += ", borrowed"
+			}
+			t.Row(node.GetNode(), a.GetService(), wanted, ready, word.Or(a.GetPool()),
 				word.Time(a.GetSince()), fmt.Sprint(a.GetRevision()), a.GetReason())
 		}
 	}

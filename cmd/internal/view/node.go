@@ -22,7 +22,7 @@ func Nodes(w io.Writer, look Look, nodes []*v1.Node) error {
 	t := look.table("NODE", "REGION", "ZONE", "STATE", "SINCE", ">CAPACITY", ">GENERATION", "SERVICES")
 	for _, node := range slices.SortedStableFunc(slices.Values(nodes), byID) {
 		t.Row(node.GetId(), word.Or(node.GetRegion()), word.Or(node.GetZone()),
-			nodeState(look, node.GetState(), node.GetSettings().GetCordoned()), word.Time(node.GetStateSince()),
+			nodeState(look, node.GetState(), nodeNotes(node)), word.Time(node.GetStateSince()),
 			fmt.Sprint(node.GetCapacity()), fmt.Sprint(node.GetGeneration()), assigned(node))
 	}
 	_, err := t.WriteTo(w)
@@ -31,12 +31,38 @@ func Nodes(w io.Writer, look Look, nodes []*v1.Node) error {
 
 func byID(a, b *v1.Node) int { return placement.Compare(a.GetId(), b.GetId()) }
 
+// nodeNotes is what keeps a node from being like all others, a word each.
+func nodeNotes(node *v1.Node) (notes []string) {
+	switch settings := node.GetSettings(); {
+	case settings.GetDrain() != nil:
+		notes = append(notes, "drained")
+	case settings.GetCordoned():
+		notes = append(notes, "cordoned")
+	}
+	if node.GetMode() == v1.AgentMode_AGENT_MODE_OBSERVE {
+		notes = append(notes, "observes")
+	}
+	if node.GetFrozen() != "" {
+		notes = append(notes, "frozen by its host")
+	}
+	if node.GetAhead() != nil {
+		notes = append(notes, "ahead")
+	}
+	if node.GetUnconfirmed() {
+		notes = append(notes, "unconfirmed")
+	}
+	return notes
+}
+
 func assigned(node *v1.Node) string {
 	var services []string
 	for _, a := range node.GetAssignments() {
 		text := a.GetService()
-		if a.GetWanted() == v1.Wanted_WANTED_DRAINING {
+		switch {
+		case a.GetWanted() == v1.Wanted_WANTED_DRAINING:
 			text += " (draining)"
+		case a.GetBorrowed():
+			text += " (borrowed)"
 		}
 		services = append(services, text)
 	}
@@ -53,12 +79,8 @@ func Node(w io.Writer, look Look, node *v1.Node) error {
 
 	fmt.Fprintf(&out, "%s  %s since %s\n", look.Paint.Bold(node.GetId()),
 		look.nodeStyle(node.GetState())(word.Of(node.GetState())), word.Time(node.GetStateSince()))
-	if settings.GetCordoned() {
-		out.WriteString(look.Paint.Warn("cordoned: gets nothing new"))
-		if settings.GetCordonReason() != "" {
-			out.WriteString(" (" + settings.GetCordonReason() + ")")
-		}
-		out.WriteByte('\n')
+	for _, sentence := range nodeSentences(node, settings) {
+		out.WriteString(look.Paint.Warn(sentence) + "\n")
 	}
 
 	facts := look.table("", "IN FORCE", "AGENT SAYS", "OPERATOR SET")
@@ -69,6 +91,7 @@ func Node(w io.Writer, look Look, node *v1.Node) error {
 	section(&out, facts)
 
 	section(&out, nodeServiceTable(look, node))
+	section(&out, troubleTable(look, node))
 
 	rest := look.table("", "")
 	rest.Row("instance", word.Or(node.GetInstance()))
@@ -80,6 +103,51 @@ func Node(w io.Writer, look Look, node *v1.Node) error {
 	_, body, _ := strings.Cut(rest.String(), "\n")
 	out.WriteString(body)
 	return write(w, &out)
+}
+
+// nodeSentences is what an operator, its host or its past say of a node.
+func nodeSentences(node *v1.Node, settings *v1.NodeSettings) (all []string) {
+	say := func(format string, a ...any) { all = append(all, fmt.Sprintf(format, a...)) }
+	if drain := settings.GetDrain(); drain != nil {
+		until := ""
+		if drain.GetDeadline() != nil {
+			until = ", to be empty by " + word.Time(drain.GetDeadline())
+		}
+		say("drained since %s%s (%s)", word.Time(drain.GetSince()), until, word.By(drain.GetBy(), drain.GetReason()))
+	}
+	if settings.GetCordoned() {
+		if why := settings.GetCordonReason(); why != "" {
+			say("cordoned: gets nothing new (%s)", why)
+		} else {
+			say("cordoned: gets nothing new")
+		}
+	}
+	if node.GetMode() == v1.AgentMode_AGENT_MODE_OBSERVE {
+		say("observes: its agent touches nothing; `roster node activate %s` hands it over", node.GetId())
+	}
+	if node.GetFrozen() != "" {
+		say("frozen by its host: %s", node.GetFrozen())
+	}
+	if ahead := node.GetAhead(); ahead != nil {
+		say("ahead: its agent holds epoch %d, generation %d, and follows nothing older; `roster node adopt %s` lets it follow",
+			ahead.GetEpoch(), ahead.GetGeneration(), node.GetId())
+	}
+	if node.GetUnconfirmed() {
+		say("unconfirmed: since the restore its agent has not told what it serves, and is told nothing")
+	}
+	if node.GetFlaps() > 1 {
+		say("came back %d times lately, last at %s", node.GetFlaps(), word.Time(node.GetReturnedAt()))
+	}
+	return all
+}
+
+// troubleTable has how services failed on a node.
+func troubleTable(look Look, node *v1.Node) *table.Table {
+	t := look.table("FAILED HERE", ">TIMES", "LAST", "WHAT WAS SEEN")
+	for _, trouble := range node.GetTroubles() {
+		t.Row(table.Paint(look.Paint.Bad, trouble.GetService()), fmt.Sprint(trouble.GetFailures()), word.Time(trouble.GetLast()), trouble.GetReason())
+	}
+	return t
 }
 
 // nodeServiceTable has what a node can run, what it is wanted to, and what it
@@ -120,7 +188,14 @@ func nodeServiceTable(look Look, node *v1.Node) *table.Table {
 		if group := l.claim.GetRestartGroup(); group != "" {
 			driver += ", restarts " + group
 		}
-		t.Row(name, word.Of(l.assigned.GetWanted()), word.Or(l.assigned.GetPool()), table.Paint(look.reportStyle(l.report.GetState()), word.Of(l.report.GetState())),
+		if l.claim.GetNeverStop() {
+			driver += ", never stopped"
+		}
+		wanted := word.Of(l.assigned.GetWanted())
+		if l.assigned.GetBorrowed() {
+			wanted += ", borrowed"
+		}
+		t.Row(name, wanted, word.Or(l.assigned.GetPool()), table.Paint(look.reportStyle(l.report.GetState()), word.Of(l.report.GetState())),
 			word.Or(driver), word.List(endpoints), l.report.GetDetail())
 	}
 	return t

@@ -16,19 +16,23 @@ import (
 // topology before it.
 func Plan(w io.Writer, look Look, response *v1.PlanTopologyResponse) error {
 	var out strings.Builder
-	plan := response.GetPlan()
+	planBody(&out, look, response)
+	return write(w, &out)
+}
 
+func planBody(out *strings.Builder, look Look, response *v1.PlanTopologyResponse) {
+	plan := response.GetPlan()
 	if len(response.GetChanges()) > 0 {
 		out.WriteString(look.Paint.Bold("Topology") + "\n")
-		changes(&out, look, response.GetChanges())
+		changes(out, look, response.GetChanges())
 		out.WriteByte('\n')
 	}
 	for i, wave := range plan.GetWaves() {
-		fmt.Fprintf(&out, "%s\n", look.Paint.Bold(fmt.Sprintf("Wave %d", i+1)))
+		fmt.Fprintf(out, "%s\n", look.Paint.Bold(fmt.Sprintf("Wave %d", i+1)))
 		t := look.table("ACTION", "SERVICE", "NODE", "POOL", "WHY")
 		t.Indent = "  "
 		for _, move := range wave.GetMoves() {
-			t.Row(action(look, move.GetAction()), move.GetService(), move.GetNode(), word.Or(move.GetPool()), move.GetReason())
+			t.Row(action(look, move), move.GetService(), move.GetNode(), word.Or(move.GetPool()), move.GetReason())
 		}
 		out.WriteString(t.String())
 		out.WriteByte('\n')
@@ -44,12 +48,14 @@ func Plan(w io.Writer, look Look, response *v1.PlanTopologyResponse) error {
 	for _, need := range plan.GetNeeds() {
 		out.WriteString(look.Paint.Warn("Apply needs "+NeedFlag(need)) + ": " + NeedWhy(need) + ".\n")
 	}
-	return write(w, &out)
 }
 
-func action(look Look, a v1.Action) table.Styled {
-	switch a {
+func action(look Look, move *v1.Move) table.Styled {
+	switch a := move.GetAction(); a {
 	case v1.Action_ACTION_START:
+		if move.GetBorrowed() {
+			return table.Paint(look.Paint.Good, "+ borrow")
+		}
 		return table.Paint(look.Paint.Good, "+ start")
 	case v1.Action_ACTION_DRAIN:
 		return table.Paint(look.Paint.Warn, "~ drain")
@@ -58,6 +64,9 @@ func action(look Look, a v1.Action) table.Styled {
 	case v1.Action_ACTION_UNDRAIN:
 		return table.Paint(look.Paint.Good, "+ undrain")
 	case v1.Action_ACTION_RESEAT:
+		if move.GetBorrowed() {
+			return table.Paint(nil, "= unseat")
+		}
 		return table.Paint(nil, "= reseat")
 	default:
 		return table.Paint(nil, word.Of(a))

@@ -24,6 +24,8 @@ func Status(w io.Writer, look Look, s *v1.Status) error {
 	out.WriteString(Headline(look, s) + "\n")
 	look.sentences(&out, "", s.GetSentences())
 
+	section(&out, freezeTable(look, s.GetFreezes()))
+	section(&out, planTable(look, s.GetPlans()))
 	section(&out, statusServices(look, s))
 	statusNodes(&out, look, s)
 	statusEndpoints(&out, s)
@@ -34,6 +36,9 @@ func Status(w io.Writer, look Look, s *v1.Status) error {
 // Headline is the first line of status.
 func Headline(look Look, s *v1.Status) string {
 	parts := []string{look.Paint.Bold(look.StateStyle(s.GetState())(word.State(s.GetState())))}
+	for _, restraint := range Restraints(s) {
+		parts = append(parts, look.Paint.Warn(restraint))
+	}
 	if topology := s.GetTopology(); topology != nil {
 		parts = append(parts, fmt.Sprintf("topology %s, revision %d", topology.GetName(), topology.GetRevision()))
 		if s.GetSettled() {
@@ -72,7 +77,15 @@ func section(out *strings.Builder, t *table.Table) {
 }
 
 func statusServices(look Look, s *v1.Status) *table.Table {
-	t := look.table("SERVICE", ">READY", ">FLOOR", ">WANTED", "READY NODES")
+	columns := []string{"SERVICE", ">READY", ">FLOOR", ">WANTED"}
+	lent := false
+	for _, service := range s.GetServices() {
+		lent = lent || len(service.GetBorrowed()) > 0
+	}
+	if lent {
+		columns = append(columns, "BORROWED BY")
+	}
+	t := look.table(append(columns, "READY NODES")...)
 	for _, name := range slices.Sorted(maps.Keys(s.GetServices())) {
 		service := s.GetServices()[name]
 		style := look.Paint.Good
@@ -86,7 +99,11 @@ func statusServices(look Look, s *v1.Status) *table.Table {
 		if service.GetFloorInForce() != service.GetFloor() {
 			floor = fmt.Sprintf("%d (now %d)", service.GetFloor(), service.GetFloorInForce())
 		}
-		t.Row(name, table.Paint(style, fmt.Sprint(service.GetReady())), floor, fmt.Sprint(service.GetWanted()), ids(service.GetNodes()))
+		row := []any{name, table.Paint(style, fmt.Sprint(service.GetReady())), floor, fmt.Sprint(service.GetWanted())}
+		if lent {
+			row = append(row, ids(service.GetBorrowed()))
+		}
+		t.Row(append(row, ids(service.GetNodes()))...)
 	}
 	return t
 }
@@ -107,7 +124,8 @@ func statusNodes(out *strings.Builder, look Look, s *v1.Status) {
 	}), 0
 	if len(nodes) > mostNodes {
 		worth := func(n *v1.NodeStatus) bool {
-			return n.GetState() != v1.NodeState_NODE_STATE_UP || n.GetCordoned() || len(n.GetDraining()) > 0
+			return n.GetState() != v1.NodeState_NODE_STATE_UP || n.GetCordoned() || len(n.GetDraining()) > 0 ||
+				len(n.GetBorrowed()) > 0 || n.GetDrained() || n.GetHandsOff() || n.GetMode() == v1.AgentMode_AGENT_MODE_OBSERVE
 		}
 		var kept []*v1.NodeStatus
 		for _, node := range nodes {
@@ -120,7 +138,7 @@ func statusNodes(out *strings.Builder, look Look, s *v1.Status) {
 	t := look.table("NODE", "REGION", "ZONE", "STATE", "POOLS", "SERVICES")
 	for _, node := range nodes {
 		t.Row(node.GetId(), word.Or(node.GetRegion()), word.Or(node.GetZone()),
-			nodeState(look, node.GetState(), node.GetCordoned()), word.List(node.GetPools()), nodeServices(node))
+			nodeState(look, node.GetState(), StatusNotes(node)), word.List(node.GetPools()), nodeServices(node))
 	}
 	section(out, t)
 	if left > 0 {
@@ -128,15 +146,43 @@ func statusNodes(out *strings.Builder, look Look, s *v1.Status) {
 	}
 }
 
-func nodeState(look Look, state v1.NodeState, cordoned bool) table.Styled {
-	if cordoned {
-		return table.Paint(look.Paint.Warn, word.Of(state)+", cordoned")
+// nodeState is a node's state with what an operator or its host said of it.
+func nodeState(look Look, state v1.NodeState, notes []string) table.Styled {
+	if len(notes) == 0 {
+		return table.Paint(look.nodeStyle(state), word.Of(state))
 	}
-	return table.Paint(look.nodeStyle(state), word.Of(state))
+	style := look.nodeStyle(state)
+	if state == v1.NodeState_NODE_STATE_UP {
+		style = look.Paint.Warn
+	}
+	return table.Paint(style, word.Of(state)+", "+strings.Join(notes, ", "))
+}
+
+// StatusNotes is what keeps a node from being like all others, a word each.
+func StatusNotes(node *v1.NodeStatus) (notes []string) {
+	switch {
+	case node.GetDrained():
+		notes = append(notes, "drained")
+	case node.GetCordoned():
+		notes = append(notes, "cordoned")
+	}
+	if node.GetMode() == v1.AgentMode_AGENT_MODE_OBSERVE {
+		notes = append(notes, "observes")
+	}
+	if node.GetHandsOff() {
+		notes = append(notes, "hands off")
+	}
+	return notes
 }
 
 func nodeServices(node *v1.NodeStatus) string {
-	services := slices.Clone(node.GetServices())
+	var services []string
+	for _, service := range node.GetServices() {
+		if slices.Contains(node.GetBorrowed(), service) {
+			service += " (borrowed)"
+		}
+		services = append(services, service)
+	}
 	for _, draining := range node.GetDraining() {
 		services = append(services, draining+" (draining)")
 	}

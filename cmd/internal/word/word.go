@@ -75,6 +75,23 @@ func Time(t *timestamppb.Timestamp) string {
 	return t.AsTime().Local().Format(time.DateTime)
 }
 
+// Who is a caller for people: the last part of an identity, which is a user's,
+// a member's or an agent's name.
+func Who(identity string) string {
+	if i := strings.LastIndexByte(identity, '/'); i >= 0 && i+1 < len(identity) {
+		return identity[i+1:]
+	}
+	return Or(identity)
+}
+
+// By is who did something and why, as `ann: new disk`.
+func By(identity, reason string) string {
+	if reason == "" {
+		return Who(identity)
+	}
+	return Who(identity) + ": " + reason
+}
+
 // Silent is for how long somebody was not heard: `silent 12s`.
 func Silent(d *durationpb.Duration) string {
 	if d == nil {
