@@ -96,7 +96,7 @@ func (g *group) join(r *running) {
 
 func (g *group) start(r *running) {
 	g.t.Helper()
-	cfg := Config{Dir: r.dir, Heartbeat: 200 * time.Millisecond, Version: "test"}
+	cfg := Config{Dir: r.dir, HTTPListen: "127.0.0.1:0", Heartbeat: 200 * time.Millisecond, Version: "test"}
 	if g.files != nil {
 		cfg.TLS = g.files(r.name)
 	}

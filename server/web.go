@@ -35,7 +35,7 @@ func (m *Member) openWeb(services rpc.Services) (err error) {
 		Listen: m.cfg.HTTPListen, ClusterName: m.identity.ClusterName, Collect: m.figures, Ready: m.notReady, Logger: m.log,
 	}
 	if m.cfg.secure() {
-		if config.TLS, err = identity.ServerTLS(m.cfg.TLS, m.identity.ClusterName); err != nil {
+		if config.TLS, err = identity.WebTLS(m.cfg.TLS, m.identity.ClusterName); err != nil {
 			return err
 		}
 	} else if err := onlyLoopback(m.cfg.HTTPListen); err != nil {

@@ -16,6 +16,16 @@ import (
 // An empty cluster means the one in the certificate. The caller's identity is
 // FromTLS of the connection's state.
 func ServerTLS(files Files, cluster string, roles ...Role) (*tls.Config, error) {
+	return serverTLS(files, cluster, tls.RequireAndVerifyClientCert, nil, roles)
+}
+
+// WebTLS is ServerTLS for an HTTP port: a client may show no certificate, and
+// is nobody then. What nobody may see is the port's own to say.
+func WebTLS(files Files, cluster string) (*tls.Config, error) {
+	return serverTLS(files, cluster, tls.VerifyClientCertIfGiven, []string{"h2", "http/1.1"}, nil)
+}
+
+func serverTLS(files Files, cluster string, clients tls.ClientAuthType, protocols []string, roles []Role) (*tls.Config, error) {
 	s, cluster, err := open(files, cluster)
 	if err != nil {
 		return nil, fmt.Errorf("server's certificate: %w", err)
@@ -31,11 +41,15 @@ func ServerTLS(files Files, cluster string, roles ...Role) (*tls.Config, error) 
 		return &tls.Config{
 			MinVersion:   tls.VersionTLS13,
 			Certificates: []tls.Certificate{*now.cert},
-			ClientAuth:   tls.RequireAndVerifyClientCert,
+			ClientAuth:   clients,
+			NextProtos:   protocols,
 			ClientCAs:    now.roots,
 			// A resumed session would keep a trust that rotation took away.
 			SessionTicketsDisabled: true,
 			VerifyConnection: func(cs tls.ConnectionState) error {
+				if clients == tls.VerifyClientCertIfGiven && len(cs.PeerCertificates) == 0 {
+					return nil
+				}
 				_, err := want.check(cs.PeerCertificates, now.roots)
 				return err
 			},
