@@ -11,6 +11,7 @@ package storev1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	v1 "roster/proto/roster/v1"
 	sync "sync"
@@ -457,11 +458,155 @@ func (x *SnapshotTrailer) GetCrc32C() uint32 {
 	return 0
 }
 
+// SnapshotSummary says what a snapshot has, for people; it is in none.
+type SnapshotSummary struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	SizeBytes uint64                 `protobuf:"varint,1,opt,name=size_bytes,json=sizeBytes,proto3" json:"size_bytes,omitempty"`
+	Schema    uint32                 `protobuf:"varint,2,opt,name=schema,proto3" json:"schema,omitempty"`
+	Index     uint64                 `protobuf:"varint,3,opt,name=index,proto3" json:"index,omitempty"`
+	Cluster   *v1.Cluster            `protobuf:"bytes,4,opt,name=cluster,proto3" json:"cluster,omitempty"`
+	// The cluster's time when it was taken.
+	Time    *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=time,proto3" json:"time,omitempty"`
+	Members []*v1.Member           `protobuf:"bytes,6,rep,name=members,proto3" json:"members,omitempty"`
+	// The topology in force; null: none.
+	Topology    *v1.StatusTopology `protobuf:"bytes,7,opt,name=topology,proto3" json:"topology,omitempty"`
+	Revisions   uint32             `protobuf:"varint,8,opt,name=revisions,proto3" json:"revisions,omitempty"`
+	Nodes       uint32             `protobuf:"varint,9,opt,name=nodes,proto3" json:"nodes,omitempty"`
+	Assignments uint32             `protobuf:"varint,10,opt,name=assignments,proto3" json:"assignments,omitempty"`
+	Freezes     uint32             `protobuf:"varint,11,opt,name=freezes,proto3" json:"freezes,omitempty"`
+	Events      uint32             `protobuf:"varint,12,opt,name=events,proto3" json:"events,omitempty"`
+	// Hash of the state, hexadecimal: the same state has the same.
+	StateHash     string `protobuf:"bytes,13,opt,name=state_hash,json=stateHash,proto3" json:"state_hash,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SnapshotSummary) Reset() {
+	*x = SnapshotSummary{}
+	mi := &file_roster_store_v1_snapshot_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SnapshotSummary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SnapshotSummary) ProtoMessage() {}
+
+func (x *SnapshotSummary) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_snapshot_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SnapshotSummary.ProtoReflect.Descriptor instead.
+func (*SnapshotSummary) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_snapshot_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *SnapshotSummary) GetSizeBytes() uint64 {
+	if x != nil {
+		return x.SizeBytes
+	}
+	return 0
+}
+
+func (x *SnapshotSummary) GetSchema() uint32 {
+	if x != nil {
+		return x.Schema
+	}
+	return 0
+}
+
+func (x *SnapshotSummary) GetIndex() uint64 {
+	if x != nil {
+		return x.Index
+	}
+	return 0
+}
+
+func (x *SnapshotSummary) GetCluster() *v1.Cluster {
+	if x != nil {
+		return x.Cluster
+	}
+	return nil
+}
+
+func (x *SnapshotSummary) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *SnapshotSummary) GetMembers() []*v1.Member {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+func (x *SnapshotSummary) GetTopology() *v1.StatusTopology {
+	if x != nil {
+		return x.Topology
+	}
+	return nil
+}
+
+func (x *SnapshotSummary) GetRevisions() uint32 {
+	if x != nil {
+		return x.Revisions
+	}
+	return 0
+}
+
+func (x *SnapshotSummary) GetNodes() uint32 {
+	if x != nil {
+		return x.Nodes
+	}
+	return 0
+}
+
+func (x *SnapshotSummary) GetAssignments() uint32 {
+	if x != nil {
+		return x.Assignments
+	}
+	return 0
+}
+
+func (x *SnapshotSummary) GetFreezes() uint32 {
+	if x != nil {
+		return x.Freezes
+	}
+	return 0
+}
+
+func (x *SnapshotSummary) GetEvents() uint32 {
+	if x != nil {
+		return x.Events
+	}
+	return 0
+}
+
+func (x *SnapshotSummary) GetStateHash() string {
+	if x != nil {
+		return x.StateHash
+	}
+	return ""
+}
+
 var File_roster_store_v1_snapshot_proto protoreflect.FileDescriptor
 
 const file_roster_store_v1_snapshot_proto_rawDesc = "" +
 	"\n" +
-	"\x1eroster/store/v1/snapshot.proto\x12\x0froster.store.v1\x1a\x1droster/store/v1/command.proto\x1a\x17roster/v1/cluster.proto\x1a\x15roster/v1/event.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x18roster/v1/topology.proto\"\xa9\x02\n" +
+	"\x1eroster/store/v1/snapshot.proto\x12\x0froster.store.v1\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1droster/store/v1/command.proto\x1a\x17roster/v1/cluster.proto\x1a\x15roster/v1/event.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x18roster/v1/topology.proto\"\xa9\x02\n" +
 	"\x0eSnapshotHeader\x12\x14\n" +
 	"\x05magic\x18\x01 \x01(\tR\x05magic\x12\x16\n" +
 	"\x06schema\x18\x02 \x01(\rR\x06schema\x12\x14\n" +
@@ -493,7 +638,24 @@ const file_roster_store_v1_snapshot_proto_rawDesc = "" +
 	"\x06record\"C\n" +
 	"\x0fSnapshotTrailer\x12\x18\n" +
 	"\arecords\x18\x01 \x01(\x04R\arecords\x12\x16\n" +
-	"\x06crc32c\x18\x02 \x01(\aR\x06crc32cB&Z$roster/proto/roster/store/v1;storev1b\x06proto3"
+	"\x06crc32c\x18\x02 \x01(\aR\x06crc32c\"\xc7\x03\n" +
+	"\x0fSnapshotSummary\x12\x1d\n" +
+	"\n" +
+	"size_bytes\x18\x01 \x01(\x04R\tsizeBytes\x12\x16\n" +
+	"\x06schema\x18\x02 \x01(\rR\x06schema\x12\x14\n" +
+	"\x05index\x18\x03 \x01(\x04R\x05index\x12,\n" +
+	"\acluster\x18\x04 \x01(\v2\x12.roster.v1.ClusterR\acluster\x12.\n" +
+	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12+\n" +
+	"\amembers\x18\x06 \x03(\v2\x11.roster.v1.MemberR\amembers\x125\n" +
+	"\btopology\x18\a \x01(\v2\x19.roster.v1.StatusTopologyR\btopology\x12\x1c\n" +
+	"\trevisions\x18\b \x01(\rR\trevisions\x12\x14\n" +
+	"\x05nodes\x18\t \x01(\rR\x05nodes\x12 \n" +
+	"\vassignments\x18\n" +
+	" \x01(\rR\vassignments\x12\x18\n" +
+	"\afreezes\x18\v \x01(\rR\afreezes\x12\x16\n" +
+	"\x06events\x18\f \x01(\rR\x06events\x12\x1d\n" +
+	"\n" +
+	"state_hash\x18\r \x01(\tR\tstateHashB&Z$roster/proto/roster/store/v1;storev1b\x06proto3"
 
 var (
 	file_roster_store_v1_snapshot_proto_rawDescOnce sync.Once
@@ -507,48 +669,55 @@ func file_roster_store_v1_snapshot_proto_rawDescGZIP() []byte {
 	return file_roster_store_v1_snapshot_proto_rawDescData
 }
 
-var file_roster_store_v1_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 4)
+var file_roster_store_v1_snapshot_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_roster_store_v1_snapshot_proto_goTypes = []any{
-	(*SnapshotHeader)(nil),      // 0: roster.store.v1.SnapshotHeader
-	(*SnapshotRecord)(nil),      // 1: roster.store.v1.SnapshotRecord
-	(*SnapshotTrailer)(nil),     // 2: roster.store.v1.SnapshotTrailer
-	nil,                         // 3: roster.store.v1.SnapshotHeader.EvictedEntry
-	(*v1.Cluster)(nil),          // 4: roster.v1.Cluster
-	(*v1.Member)(nil),           // 5: roster.v1.Member
-	(*v1.TopologyRevision)(nil), // 6: roster.v1.TopologyRevision
-	(*v1.Node)(nil),             // 7: roster.v1.Node
-	(*RemovedNode)(nil),         // 8: roster.store.v1.RemovedNode
-	(*FloorInForce)(nil),        // 9: roster.store.v1.FloorInForce
-	(*RequestRecord)(nil),       // 10: roster.store.v1.RequestRecord
-	(*v1.Event)(nil),            // 11: roster.v1.Event
-	(*v1.Freeze)(nil),           // 12: roster.v1.Freeze
-	(*v1.Hold)(nil),             // 13: roster.v1.Hold
-	(*v1.HoldOverride)(nil),     // 14: roster.v1.HoldOverride
-	(*v1.Approval)(nil),         // 15: roster.v1.Approval
-	(*RolloutOrder)(nil),        // 16: roster.store.v1.RolloutOrder
+	(*SnapshotHeader)(nil),        // 0: roster.store.v1.SnapshotHeader
+	(*SnapshotRecord)(nil),        // 1: roster.store.v1.SnapshotRecord
+	(*SnapshotTrailer)(nil),       // 2: roster.store.v1.SnapshotTrailer
+	(*SnapshotSummary)(nil),       // 3: roster.store.v1.SnapshotSummary
+	nil,                           // 4: roster.store.v1.SnapshotHeader.EvictedEntry
+	(*v1.Cluster)(nil),            // 5: roster.v1.Cluster
+	(*v1.Member)(nil),             // 6: roster.v1.Member
+	(*v1.TopologyRevision)(nil),   // 7: roster.v1.TopologyRevision
+	(*v1.Node)(nil),               // 8: roster.v1.Node
+	(*RemovedNode)(nil),           // 9: roster.store.v1.RemovedNode
+	(*FloorInForce)(nil),          // 10: roster.store.v1.FloorInForce
+	(*RequestRecord)(nil),         // 11: roster.store.v1.RequestRecord
+	(*v1.Event)(nil),              // 12: roster.v1.Event
+	(*v1.Freeze)(nil),             // 13: roster.v1.Freeze
+	(*v1.Hold)(nil),               // 14: roster.v1.Hold
+	(*v1.HoldOverride)(nil),       // 15: roster.v1.HoldOverride
+	(*v1.Approval)(nil),           // 16: roster.v1.Approval
+	(*RolloutOrder)(nil),          // 17: roster.store.v1.RolloutOrder
+	(*timestamppb.Timestamp)(nil), // 18: google.protobuf.Timestamp
+	(*v1.StatusTopology)(nil),     // 19: roster.v1.StatusTopology
 }
 var file_roster_store_v1_snapshot_proto_depIdxs = []int32{
-	3,  // 0: roster.store.v1.SnapshotHeader.evicted:type_name -> roster.store.v1.SnapshotHeader.EvictedEntry
+	4,  // 0: roster.store.v1.SnapshotHeader.evicted:type_name -> roster.store.v1.SnapshotHeader.EvictedEntry
 	0,  // 1: roster.store.v1.SnapshotRecord.header:type_name -> roster.store.v1.SnapshotHeader
-	4,  // 2: roster.store.v1.SnapshotRecord.cluster:type_name -> roster.v1.Cluster
-	5,  // 3: roster.store.v1.SnapshotRecord.member:type_name -> roster.v1.Member
-	6,  // 4: roster.store.v1.SnapshotRecord.topology:type_name -> roster.v1.TopologyRevision
-	7,  // 5: roster.store.v1.SnapshotRecord.node:type_name -> roster.v1.Node
-	8,  // 6: roster.store.v1.SnapshotRecord.removed_node:type_name -> roster.store.v1.RemovedNode
-	9,  // 7: roster.store.v1.SnapshotRecord.floor:type_name -> roster.store.v1.FloorInForce
-	10, // 8: roster.store.v1.SnapshotRecord.request:type_name -> roster.store.v1.RequestRecord
-	11, // 9: roster.store.v1.SnapshotRecord.event:type_name -> roster.v1.Event
+	5,  // 2: roster.store.v1.SnapshotRecord.cluster:type_name -> roster.v1.Cluster
+	6,  // 3: roster.store.v1.SnapshotRecord.member:type_name -> roster.v1.Member
+	7,  // 4: roster.store.v1.SnapshotRecord.topology:type_name -> roster.v1.TopologyRevision
+	8,  // 5: roster.store.v1.SnapshotRecord.node:type_name -> roster.v1.Node
+	9,  // 6: roster.store.v1.SnapshotRecord.removed_node:type_name -> roster.store.v1.RemovedNode
+	10, // 7: roster.store.v1.SnapshotRecord.floor:type_name -> roster.store.v1.FloorInForce
+	11, // 8: roster.store.v1.SnapshotRecord.request:type_name -> roster.store.v1.RequestRecord
+	12, // 9: roster.store.v1.SnapshotRecord.event:type_name -> roster.v1.Event
 	2,  // 10: roster.store.v1.SnapshotRecord.trailer:type_name -> roster.store.v1.SnapshotTrailer
-	12, // 11: roster.store.v1.SnapshotRecord.freeze:type_name -> roster.v1.Freeze
-	13, // 12: roster.store.v1.SnapshotRecord.hold:type_name -> roster.v1.Hold
-	14, // 13: roster.store.v1.SnapshotRecord.hold_override:type_name -> roster.v1.HoldOverride
-	15, // 14: roster.store.v1.SnapshotRecord.approval:type_name -> roster.v1.Approval
-	16, // 15: roster.store.v1.SnapshotRecord.rollout_order:type_name -> roster.store.v1.RolloutOrder
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	13, // 11: roster.store.v1.SnapshotRecord.freeze:type_name -> roster.v1.Freeze
+	14, // 12: roster.store.v1.SnapshotRecord.hold:type_name -> roster.v1.Hold
+	15, // 13: roster.store.v1.SnapshotRecord.hold_override:type_name -> roster.v1.HoldOverride
+	16, // 14: roster.store.v1.SnapshotRecord.approval:type_name -> roster.v1.Approval
+	17, // 15: roster.store.v1.SnapshotRecord.rollout_order:type_name -> roster.store.v1.RolloutOrder
+	5,  // 16: roster.store.v1.SnapshotSummary.cluster:type_name -> roster.v1.Cluster
+	18, // 17: roster.store.v1.SnapshotSummary.time:type_name -> google.protobuf.Timestamp
+	6,  // 18: roster.store.v1.SnapshotSummary.members:type_name -> roster.v1.Member
+	19, // 19: roster.store.v1.SnapshotSummary.topology:type_name -> roster.v1.StatusTopology
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_roster_store_v1_snapshot_proto_init() }
@@ -580,7 +749,7 @@ func file_roster_store_v1_snapshot_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_store_v1_snapshot_proto_rawDesc), len(file_roster_store_v1_snapshot_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   4,
+			NumMessages:   5,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
