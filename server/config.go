@@ -26,6 +26,9 @@ type Config struct {
 	HTTPListen string
 	// Heartbeat is how often agents report. Default 2 s.
 	Heartbeat time.Duration
+	// Handshakes is how many sessions of agents may begin a second. Default 200;
+	// under 0: no bound.
+	Handshakes int
 	// DownAfter, if not 0, wins over the topology's policy; for roster dev.
 	DownAfter time.Duration
 	// Quiet, if not 0, is how long no node must have registered before the first

@@ -107,8 +107,8 @@ func (m *Member) open() error {
 	m.peers = rpc.NewPeers(certs.client)
 	m.gate = rpc.NewGate(m.identity.ID, m.raft, m.machine, m.peers)
 	m.hub, err = session.New(session.Config{
-		Machine: m.machine, Proposer: m.gate, HasLeader: m.gate.HasLeader,
-		Heartbeat: m.cfg.Heartbeat, Logger: m.log,
+		Machine: m.machine, Proposer: m.gate, HasLeader: m.gate.HasLeader, Fresh: m.gate.Fresh,
+		Heartbeat: m.cfg.Heartbeat, Handshakes: m.cfg.Handshakes, Logger: m.log,
 	})
 	if err != nil {
 		return err

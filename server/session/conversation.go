@@ -38,13 +38,8 @@ type conversation struct {
 
 	// The sender's own.
 	members []string // told last
-}
-
-// version orders the sets of a node. An agent never goes back.
-type version struct{ epoch, generation uint64 }
-
-func (v version) before(w version) bool {
-	return v.epoch < w.epoch || v.epoch == w.epoch && v.generation < w.generation
+	// fresh: this member's state is not older than the session.
+	fresh bool
 }
 
 func newConversation(h *Hub, stream v1.AgentService_SessionServer, end context.CancelCauseFunc) *conversation {
@@ -72,14 +67,47 @@ func (c *conversation) run(ctx context.Context) error {
 		c.report(ctx)
 	}()
 	go func() { c.end(c.send(ctx)) }()
-	<-ctx.Done()
+	c.listen(ctx)
 	<-reported
 	return over(ctx)
+}
+
+// silence is how many heartbeats may be missed before a session is taken for
+// half open: its agent, or the way to it, is gone, and the kernel did not notice.
+const silence = 5
+
+// listen ends the session of an agent that says nothing any more. It looks twice:
+// a member that stood still itself finds what was said meanwhile a moment later.
+func (c *conversation) listen(ctx context.Context) {
+	beat := c.hub.cfg.Heartbeat
+	timer := time.NewTimer(silence * beat)
+	defer timer.Stop()
+	again := false
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		}
+		left := silence*beat - time.Since(c.hub.heard(c.live))
+		switch {
+		case left > 0:
+			again = false
+			timer.Reset(left)
+		case !again:
+			again = true
+			timer.Reset(beat)
+		default:
+			c.end(errSilent)
+			return
+		}
+	}
 }
 
 var (
 	errReplaced = problem.New(codes.Aborted, problem.Replaced, "the agent opened another session")
 	errSlow     = problem.New(codes.ResourceExhausted, problem.SlowReader, "the agent does not read")
+	errSilent   = problem.New(codes.Unavailable, problem.Silent, "nothing was heard from the agent for %d heartbeats", silence)
 )
 
 func taken(node, instance string) error {
@@ -148,7 +176,9 @@ func (c *conversation) send(ctx context.Context) error {
 	if err := c.write(&v1.SessionResponse{Message: &v1.SessionResponse_Welcome{Welcome: welcome}}); err != nil {
 		return err
 	}
-	last, sent := c.held, false
+	// What the agent was told last; at first, nothing.
+	var told *word
+	var fresh <-chan struct{}
 	for {
 		state := c.hub.cfg.Machine.State()
 		node, changed := state.NodeAndWatch(c.node)
@@ -158,23 +188,64 @@ func (c *conversation) send(ctx context.Context) error {
 		case node.GetInstance() != c.instance:
 			return taken(c.node, node.GetInstance())
 		}
-		// A member that lags behind what the agent holds says nothing yet.
-		now := version{state.Cluster().GetEpoch(), node.GetGeneration()}
-		if last.before(now) || !sent && now == last {
-			if err := c.write(setMessage(now, node)); err != nil {
+		off, freezes := handsOff(state, c.node)
+		now := wordOf(state, node, off)
+		switch {
+		case node.GetUnconfirmed():
+			// After a restore the set may lack what the agent serves: it tells first.
+		case told == nil && now.before(c.held) && !c.fresh:
+			// Either this member lags behind what the agent holds, and says nothing
+			// yet, or the agent is ahead of the cluster, and is told so by the set.
+			if fresh == nil {
+				fresh = c.freshen(ctx)
+			}
+		case told == nil || now.newsAfter(*told):
+			if err := c.write(now.message(node)); err != nil {
 				return err
 			}
-			last, sent = now, true
+			told = &now
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-changed:
+		case <-freezes:
+		case <-fresh:
+			c.fresh, fresh = true, nil
 		case sequence := <-c.acks:
 			if err := c.write(c.ack(c.hub.cfg.Machine.State(), sequence)); err != nil {
 				return err
 			}
 		}
+	}
+}
+
+// freshen returns a channel that is closed once this member's state has
+// everything that the cluster knew when it was called.
+func (c *conversation) freshen(ctx context.Context) <-chan struct{} {
+	done := make(chan struct{})
+	go func() {
+		for ctx.Err() == nil {
+			limited, cancel := context.WithTimeout(ctx, writeWithin)
+			err := c.hub.cfg.Fresh(limited)
+			cancel()
+			if err == nil {
+				close(done)
+				return
+			}
+			c.log.Debug("whether the agent is ahead is not known yet", "error", err)
+			pause(ctx, c.hub.cfg.Heartbeat)
+		}
+	}()
+	return done
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
 	}
 }
 
@@ -184,13 +255,6 @@ func (c *conversation) write(m *v1.SessionResponse) error {
 	stuck := time.AfterFunc(c.hub.cfg.WriteTimeout, func() { c.end(errSlow) })
 	defer stuck.Stop()
 	return c.stream.Send(m)
-}
-
-func setMessage(v version, node *v1.Node) *v1.SessionResponse {
-	return &v1.SessionResponse{Message: &v1.SessionResponse_Set{Set: &v1.AssignmentSet{
-		Epoch: v.epoch, Generation: v.generation, Assignments: node.GetAssignments(),
-		Empty: len(node.GetAssignments()) == 0,
-	}}}
 }
 
 func (c *conversation) ack(state *fsm.State, sequence uint64) *v1.SessionResponse {

@@ -41,11 +41,29 @@ func inDesk(t *testing.T, f func(*desk)) {
 }
 
 func newHub(t *testing.T, log *fixture.Log, machine *fsm.Machine) *Hub {
-	hub, err := New(Config{Machine: machine, Proposer: log, HasLeader: func() bool { return true }, Heartbeat: beat, WriteTimeout: 5 * time.Second})
+	hub, err := New(Config{Machine: machine, Proposer: log, HasLeader: func() bool { return true }, Fresh: caughtUp(log, machine), Heartbeat: beat, WriteTimeout: 5 * time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return hub
+}
+
+// caughtUp is Fresh of a member that applies what the leader has applied.
+func caughtUp(log *fixture.Log, machine *fsm.Machine) func(context.Context) error {
+	return func(ctx context.Context) error {
+		index := log.Machine.State().Index()
+		for {
+			changed := machine.Changed()
+			if machine.State().Index() >= index {
+				return nil
+			}
+			select {
+			case <-changed:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+	}
 }
 
 // agent is the other end of a session.

@@ -25,6 +25,10 @@ const (
 
 // Session implements AgentService.
 func (h *Hub) Session(stream v1.AgentService_SessionServer) error {
+	// Before anything is read or written for it: a refusal must cost nothing.
+	if !h.admission.admits(time.Now()) {
+		return errBusy
+	}
 	ctx, end := context.WithCancelCause(stream.Context())
 	defer end(nil)
 	c := newConversation(h, stream, end)
@@ -79,7 +83,8 @@ func checkHello(first *v1.SessionRequest) error {
 	return nil
 }
 
-// checkHistory refuses agents of another cluster, and agents that are ahead.
+// checkHistory refuses agents of another cluster. Agents that are ahead are let
+// in: they serve on as they are, and can say so.
 func (h *Hub) checkHistory(hello *v1.Hello) error {
 	cluster := h.cfg.Machine.State().Cluster()
 	if cluster == nil {
@@ -89,11 +94,6 @@ func (h *Hub) checkHistory(hello *v1.Hello) error {
 		return problem.New(codes.FailedPrecondition, problem.WrongCluster,
 			"the agent of %s belongs to cluster %s, this is %s (%s): point it at its own members, or give it an empty data folder",
 			hello.GetNode(), id, cluster.GetId(), cluster.GetName())
-	}
-	if hello.GetEpoch() > cluster.GetEpoch() {
-		return problem.New(codes.FailedPrecondition, problem.Ahead,
-			"the agent of %s holds epoch %d, the cluster is at %d: the cluster was restored from before; the node serves on as it is",
-			hello.GetNode(), hello.GetEpoch(), cluster.GetEpoch())
 	}
 	return nil
 }
@@ -106,6 +106,12 @@ func (h *Hub) register(ctx context.Context, hello *v1.Hello) error {
 	if h.cfg.Machine.State().Knows(hello.GetNode(), hello.GetInstance(), hello.GetVersion(), hello.GetClaims()) {
 		return nil
 	}
+	return h.ask(ctx, hello)
+}
+
+// ask has the leader register the agent, changed or not, and returns when this
+// member's own state has what the cluster knew by then.
+func (h *Hub) ask(ctx context.Context, hello *v1.Hello) error {
 	limited, cancel := context.WithTimeout(ctx, writeWithin)
 	defer cancel()
 	result, err := h.cfg.Proposer.Propose(limited, auth.Caller(ctx).URI(), "", &storev1.Command{Command: &storev1.Command_RegisterNode{
@@ -115,6 +121,7 @@ func (h *Hub) register(ctx context.Context, hello *v1.Hello) error {
 		},
 	}})
 	if err == nil && result.GetRefusal() != nil {
+		h.noteTurnedAway(limited, hello, result.GetRefusal())
 		return problem.FromRefusal(result.GetRefusal())
 	}
 	if err == nil {

@@ -31,11 +31,18 @@ type Config struct {
 	Proposer Proposer
 	// HasLeader says whether the member knows a leader now.
 	HasLeader func() bool
+	// Fresh returns when Machine has everything that the cluster knew when it was
+	// called; an error: that cannot be told now.
+	Fresh func(ctx context.Context) error
 	// Heartbeat is how often agents report. Default 2 s.
 	Heartbeat time.Duration
 	// WriteTimeout ends a session whose agent does not read. Default 10 s.
 	WriteTimeout time.Duration
-	Logger       *slog.Logger
+	// Handshakes is how many sessions may begin a second, HandshakeBurst how many
+	// at once. Default 200 and 100; Handshakes under 0: no bound.
+	Handshakes     int
+	HandshakeBurst int
+	Logger         *slog.Logger
 }
 
 // Validate reports every fault at once.
@@ -50,8 +57,14 @@ func (c Config) Validate() error {
 	if c.HasLeader == nil {
 		faults = append(faults, errors.New("session: HasLeader is missing"))
 	}
+	if c.Fresh == nil {
+		faults = append(faults, errors.New("session: Fresh is missing"))
+	}
 	if c.Heartbeat < 0 || c.WriteTimeout < 0 {
 		faults = append(faults, errors.New("session: Heartbeat and WriteTimeout must not be negative"))
+	}
+	if c.HandshakeBurst < 0 {
+		faults = append(faults, errors.New("session: HandshakeBurst must not be negative"))
 	}
 	return errors.Join(faults...)
 }
@@ -59,7 +72,9 @@ func (c Config) Validate() error {
 // Hub holds the sessions of one member.
 type Hub struct {
 	v1.UnimplementedAgentServiceServer
-	cfg Config
+	cfg       Config
+	admission *admission
+	turned    turned
 
 	mu       sync.Mutex
 	sessions map[string]*live // by node
@@ -90,13 +105,19 @@ func New(cfg Config) (*Hub, error) {
 	if cfg.WriteTimeout == 0 {
 		cfg.WriteTimeout = 10 * time.Second
 	}
+	if cfg.Handshakes == 0 {
+		cfg.Handshakes = DefaultHandshakes
+	}
+	if cfg.HandshakeBurst == 0 {
+		cfg.HandshakeBurst = DefaultHandshakeBurst
+	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
-	return &Hub{cfg: cfg, sessions: map[string]*live{}}, nil
+	return &Hub{cfg: cfg, admission: newAdmission(cfg.Handshakes, cfg.HandshakeBurst), sessions: map[string]*live{}}, nil
 }
 
 // DefaultHeartbeat is how often agents report where nothing else is set.
@@ -144,6 +165,13 @@ func (h *Hub) touch(l *live) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	l.heard = time.Now()
+}
+
+// heard is when a session's agent said something last.
+func (h *Hub) heard(l *live) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return l.heard
 }
 
 // applied waits until this member's own state has applied an entry.

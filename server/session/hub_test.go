@@ -204,7 +204,6 @@ func TestWhoeverMustNotHaveASessionIsTold(t *testing.T) {
 		reason string
 	}{
 		{"of another cluster", func(h *v1.Hello) { h.ClusterId = "c-2" }, nil, codes.FailedPrecondition, "WRONG_CLUSTER"},
-		{"ahead of the cluster", func(h *v1.Hello) { h.Epoch = 2 }, nil, codes.FailedPrecondition, "AHEAD"},
 		{"of a node that was removed", nil, func(d *desk) { d.Register("n", "imap"); d.Remove("n") }, codes.FailedPrecondition, "NODE_REMOVED"},
 		{"without a node", func(h *v1.Hello) { h.Node = "" }, nil, codes.InvalidArgument, "INVALID"},
 		{"without an instance", func(h *v1.Hello) { h.Instance = "" }, nil, codes.InvalidArgument, "INVALID"},

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 
@@ -84,6 +86,7 @@ func (r *reporter) tell(ctx context.Context, beat *v1.Heartbeat) time.Duration {
 	result, err := r.c.hub.cfg.Proposer.Propose(limited, r.caller, "", &storev1.Command{Command: &storev1.Command_ReportNode{
 		ReportNode: &storev1.ReportNode{
 			Id: r.c.node, Instance: r.c.instance, Reports: beat.GetReports(), ReportedGeneration: beat.GetGeneration(),
+			Frozen: beat.GetFrozen(), Ahead: ahead(beat),
 		},
 	}})
 	if err == nil {
@@ -118,7 +121,7 @@ func (r *reporter) spend() time.Duration {
 
 // differs says whether there is anything to tell.
 func differs(record *v1.Node, beat *v1.Heartbeat) bool {
-	if !fsm.Reported(record, beat.GetGeneration(), beat.GetReports()) {
+	if !fsm.Reported(record, beat.GetGeneration(), beat.GetReports()) || heldBack(record, beat) {
 		return true
 	}
 	for _, r := range beat.GetReports() {
@@ -132,7 +135,7 @@ func differs(record *v1.Node, beat *v1.Heartbeat) bool {
 
 // transition says whether more than words and counts differ.
 func transition(record *v1.Node, beat *v1.Heartbeat) bool {
-	if record.GetReportedGeneration() != beat.GetGeneration() || len(record.GetReports()) != len(beat.GetReports()) {
+	if record.GetReportedGeneration() != beat.GetGeneration() || len(record.GetReports()) != len(beat.GetReports()) || heldBack(record, beat) {
 		return true
 	}
 	for _, r := range beat.GetReports() {
@@ -142,6 +145,20 @@ func transition(record *v1.Node, beat *v1.Heartbeat) bool {
 		}
 	}
 	return false
+}
+
+// heldBack says whether the record has yet to learn why the agent acts on
+// nothing, or that it does again; or waits, after a restore, for any word of it.
+func heldBack(record *v1.Node, beat *v1.Heartbeat) bool {
+	return record.GetUnconfirmed() || record.GetFrozen() != beat.GetFrozen() || !proto.Equal(record.GetAhead(), ahead(beat))
+}
+
+// ahead is the set that an agent holds on to, though the cluster knows none such.
+func ahead(beat *v1.Heartbeat) *v1.SetVersion {
+	if !beat.GetAhead() {
+		return nil
+	}
+	return &v1.SetVersion{Epoch: beat.GetEpoch(), Generation: beat.GetGeneration()}
 }
 
 func reported(n *v1.Node, service string) *v1.ServiceReport {
@@ -155,7 +172,7 @@ func reported(n *v1.Node, service string) *v1.ServiceReport {
 
 // sameWords says whether two heartbeats report the same, in the same order.
 func sameWords(a, b *v1.Heartbeat) bool {
-	if a.GetGeneration() != b.GetGeneration() || len(a.GetReports()) != len(b.GetReports()) {
+	if a.GetGeneration() != b.GetGeneration() || a.GetFrozen() != b.GetFrozen() || !proto.Equal(ahead(a), ahead(b)) || len(a.GetReports()) != len(b.GetReports()) {
 		return false
 	}
 	for i, r := range a.GetReports() {

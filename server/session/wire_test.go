@@ -24,7 +24,7 @@ import (
 // in the transport lets go.
 func TestOnTheWireAnAgentThatDoesNotReadLosesItsSession(t *testing.T) {
 	log := fixture.New(t)
-	hub, err := New(Config{Machine: log.Machine, Proposer: log, HasLeader: func() bool { return true }, WriteTimeout: 100 * time.Millisecond})
+	hub, err := New(Config{Machine: log.Machine, Proposer: log, HasLeader: func() bool { return true }, Fresh: caughtUp(log, log.Machine), WriteTimeout: 100 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -66,6 +66,10 @@ const (
 	Replaced Reason = "REPLACED"
 	// SlowReader: the other side did not read in time.
 	SlowReader Reason = "SLOW_READER"
+	// Busy: the member has as many handshakes as it takes a second.
+	Busy Reason = "BUSY"
+	// Silent: the session's other side said nothing for too long.
+	Silent Reason = "SILENT"
 
 	// Internal: a fault of Roster's own.
 	Internal Reason = "INTERNAL"
