@@ -15,6 +15,7 @@ func verifyVerb(args []string, stdout, stderr io.Writer) (int, error) {
 	flags.SetOutput(stderr)
 	blind := flags.Duration("blind", 3*time.Second, "longest time that a target may go without a dial")
 	within := flags.Duration("expect-within", 5*time.Second, "how long the counts of an expect mark may take to be seen")
+	mend := flags.Duration("mend-within", 0, "how long a service may be under its floor before a start is in flight; 0: not judged")
 	if err := flags.Parse(args); err != nil {
 		return exitError, err
 	}
@@ -25,7 +26,7 @@ func verifyVerb(args []string, stdout, stderr io.Writer) (int, error) {
 	if err != nil {
 		return exitError, err
 	}
-	verdict, err := judge.Judge(records, judge.Options{BlindAfter: blind.Seconds(), ExpectWithin: within.Seconds()})
+	verdict, err := judge.Judge(records, judge.Options{BlindAfter: blind.Seconds(), ExpectWithin: within.Seconds(), MendWithin: mend.Seconds()})
 	if err != nil {
 		return exitError, err
 	}

@@ -44,6 +44,13 @@ const (
 	// MarkExpect says how many nodes answer for each service, exactly; one that
 	// is not named has none.
 	MarkExpect Mark = "expect"
+	// MarkRepair says whether the cluster is to repair by itself from here on:
+	// it has a leader, repair is automatic, nothing is frozen or held. Text: on
+	// or off. Nodes: those that it may not use.
+	MarkRepair Mark = "repair"
+	// MarkStarted says that the cluster has a start of Service in flight, or that
+	// one failed with a stated reason.
+	MarkStarted Mark = "started"
 )
 
 // Target is one address to dial.

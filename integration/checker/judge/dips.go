@@ -17,6 +17,8 @@ type Dip struct {
 	Lowest, Floor int
 	// "fault: …", "command", or "not reached yet".
 	Charged string
+	// Seconds until a start was in flight; -1: none was.
+	Begun float64
 }
 
 // answering counts the instances of a service that answer at t for certain or
@@ -64,12 +66,12 @@ func (l *timeline) dips() []Dip {
 			case count < floor:
 				open.Lowest = min(open.Lowest, count)
 			case open != nil:
-				open.To = t
+				open.To, open.Begun = t, l.begun(*open, t)
 				dips, open = append(dips, *open), nil
 			}
 		}
 		if open != nil {
-			open.To = l.end
+			open.To, open.Begun = l.end, l.begun(*open, l.end)
 			dips = append(dips, *open)
 		}
 	}

@@ -1,6 +1,6 @@
 // Package judge owns the verdict on a log: whether a command of the cluster
-// took a service below its floor, and to what each dip is charged. It must not
-// dial, read a clock, or know anything that is not in the log, and it imports
+// took a service below its floor, to what each dip is charged, and whether the
+// cluster did something about it in time (late.go). It must not dial, read a clock, or know anything that is not in the log, and it imports
 // no package of Roster.
 //
 // The rule: no command takes the instances that really answer below
@@ -31,6 +31,9 @@ type Options struct {
 	BlindAfter float64
 	// How long, in seconds, the counts of an expect mark may take to be seen.
 	ExpectWithin float64
+	// How long, in seconds, a service may be under its floor before a start is in
+	// flight: down_after and two seconds. 0: not judged.
+	MendWithin float64
 }
 
 // Violation is one breach of the rule.
@@ -47,6 +50,8 @@ type Violation struct {
 type Verdict struct {
 	Violations []Violation
 	Dips       []Dip
+	// Dips that nothing was begun against in time.
+	Late []Late
 	// Expect marks whose counts were never seen.
 	Unmet []string
 	// Fewest instances answering per service since it first had its floor.
@@ -57,7 +62,7 @@ type Verdict struct {
 }
 
 // Broken says that the log shows a breach.
-func (v *Verdict) Broken() bool { return len(v.Violations) > 0 || len(v.Unmet) > 0 }
+func (v *Verdict) Broken() bool { return len(v.Violations) > 0 || len(v.Late) > 0 || len(v.Unmet) > 0 }
 
 // Judge reads records and returns the verdict; ErrUnusable where they prove
 // nothing.
@@ -93,6 +98,7 @@ func Judge(records []history.Record, options Options) (*Verdict, error) {
 		}
 	}
 	verdict.Dips = line.dips()
+	verdict.Late = line.late(verdict.Dips, options.MendWithin)
 	verdict.Lowest = line.lowest()
 	verdict.Unmet = line.unmet(options.ExpectWithin)
 	return verdict, nil

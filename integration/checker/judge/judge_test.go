@@ -11,7 +11,7 @@ import (
 	"roster/integration/checker/judge"
 )
 
-var options = judge.Options{BlindAfter: 3, ExpectWithin: 5}
+var options = judge.Options{BlindAfter: 3, ExpectWithin: 5, MendWithin: 2}
 
 // Each history says in its second line what it must be found to be.
 func TestEveryHandMadeHistoryGetsItsVerdict(t *testing.T) {

@@ -20,10 +20,17 @@ func (v *Verdict) Print(w io.Writer) error {
 		say("  %-14s lowest answering %d", service, v.Lowest[service])
 	}
 	for _, d := range v.Dips {
-		say("  dip of %s: %.3f s from %.3f, lowest %d, floor %d, charged to %s", d.Service, d.To-d.From, d.From, d.Lowest, d.Floor, d.Charged)
+		begun := "no start was seen"
+		if d.Begun >= 0 {
+			begun = fmt.Sprintf("a start in flight after %.3f s", d.Begun)
+		}
+		say("  dip of %s: %.3f s from %.3f, lowest %d, floor %d, charged to %s; %s", d.Service, d.To-d.From, d.From, d.Lowest, d.Floor, d.Charged, begun)
 	}
 	for _, violation := range v.Violations {
 		say("VIOLATION %s", violation.Message)
+	}
+	for _, late := range v.Late {
+		say("LATE %s", late.Message)
 	}
 	for _, u := range v.Unmet {
 		say("UNMET %s", u)

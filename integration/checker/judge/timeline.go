@@ -43,6 +43,13 @@ type fault struct {
 	text     string
 }
 
+// repair is a time in which the cluster was to repair by itself.
+type repair struct {
+	from, to float64
+	// Nodes that it may not use.
+	barred []string
+}
+
 // setting is the floors in force from a time on.
 type setting struct {
 	from   float64
@@ -58,6 +65,8 @@ type timeline struct {
 	floors   []setting
 	expects  []history.Record
 	applied  []history.Record
+	started  []history.Record
+	repairs  []repair
 	blind    []history.Record
 	dials    int
 	// Instances by service: node to addresses.
@@ -165,6 +174,10 @@ func (l *timeline) mark(r history.Record) {
 		l.expects = append(l.expects, r)
 	case history.MarkApplied:
 		l.applied = append(l.applied, r)
+	case history.MarkStarted:
+		l.started = append(l.started, r)
+	case history.MarkRepair:
+		l.repair(r)
 	}
 }
 

@@ -140,6 +140,14 @@ func (w *Watch) Run(ctx context.Context) error {
 func (w *Watch) Mark(ctx context.Context, mark history.Record) error {
 	switch mark.Mark {
 	case history.MarkFloors, history.MarkExpect, history.MarkApplied:
+	case history.MarkRepair:
+		if mark.Text != "on" && mark.Text != "off" {
+			return fmt.Errorf("mark %q says %q: on or off", mark.Mark, mark.Text)
+		}
+	case history.MarkStarted:
+		if mark.Service == "" {
+			return fmt.Errorf("mark %q names no service", mark.Mark)
+		}
 	case history.MarkFault, history.MarkHealed:
 		if len(mark.Nodes) == 0 {
 			return fmt.Errorf("mark %q names no nodes", mark.Mark)
