@@ -94,7 +94,7 @@ func firstCommands(identity Identity, self *v1.Member) []*storev1.Envelope {
 	return []*storev1.Envelope{
 		{Command: &storev1.Command{Command: &storev1.Command_InitCluster{InitCluster: &storev1.InitCluster{Cluster: &v1.Cluster{
 			Id: identity.ClusterID, Name: identity.ClusterName,
-			Profile: identity.Profile, RoundTripMs: identity.RoundTripMS, Schema: fsm.Schema,
+			Epoch: identity.Epoch, Profile: identity.Profile, RoundTripMs: identity.RoundTripMS, Schema: fsm.Schema,
 		}}}}},
 		{Command: &storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{Member: self}}}},
 	}

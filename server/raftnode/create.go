@@ -43,6 +43,7 @@ func Init(dir string, o InitOptions) (Identity, error) {
 	identity := Identity{
 		ID: o.MemberID, Name: o.MemberName, ClusterID: newClusterID(), ClusterName: o.ClusterName,
 		RaftAddress: o.RaftAddress, Address: o.Address, Profile: o.Profile, RoundTripMS: o.RoundTripMS,
+		Epoch: epochAfter(0, time.Now()),
 	}
 	if err := errors.Join(identity.Validate(), rehearse(identity)); err != nil {
 		return Identity{}, fmt.Errorf("init: %w", err)
@@ -119,18 +120,33 @@ func create(dir string, identity Identity, fill func(boltStore, raft.SnapshotSto
 
 // bootstrap writes the first entry of the log: the configuration.
 func bootstrap(log boltStore, snapshots raft.SnapshotStore, identity Identity) (err error) {
-	conf := raft.DefaultConfig()
-	conf.LocalID = raft.ServerID(identity.ID)
-	conf.Logger = hclog.NewNullLogger()
-	_, transport := raft.NewInmemTransport(raft.ServerAddress(identity.RaftAddress))
+	transport := nowhere(identity)
 	defer func() { err = errors.Join(err, transport.Close()) }()
-	err = raft.BootstrapCluster(conf, log, log, snapshots, transport, raft.Configuration{Servers: []raft.Server{{
-		Suffrage: raft.Voter,
-		ID:       raft.ServerID(identity.ID),
-		Address:  raft.ServerAddress(identity.RaftAddress),
-	}}})
-	if err != nil {
+	if err := raft.BootstrapCluster(offline(identity), log, log, snapshots, transport, alone(identity)); err != nil {
 		return fmt.Errorf("write the first configuration: %w", err)
 	}
 	return nil
+}
+
+// alone is the configuration of a group of one.
+func alone(identity Identity) raft.Configuration {
+	return raft.Configuration{Servers: []raft.Server{{
+		Suffrage: raft.Voter,
+		ID:       raft.ServerID(identity.ID),
+		Address:  raft.ServerAddress(identity.RaftAddress),
+	}}}
+}
+
+// offline is what raft wants to know where it writes files and runs nothing.
+func offline(identity Identity) *raft.Config {
+	conf := raft.DefaultConfig()
+	conf.LocalID = raft.ServerID(identity.ID)
+	conf.Logger = hclog.NewNullLogger()
+	return conf
+}
+
+// nowhere is a transport that reaches nobody; raft writes its address down.
+func nowhere(identity Identity) *raft.InmemTransport {
+	_, transport := raft.NewInmemTransport(raft.ServerAddress(identity.RaftAddress))
+	return transport
 }

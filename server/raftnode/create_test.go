@@ -20,7 +20,7 @@ func TestInitIsDoneOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = Init(dir, initOptions(t))
-	wantError(t, err, ErrUsed, "init and join are done once", first.ID)
+	wantError(t, err, ErrUsed, "done once", first.ID)
 	wantError(t, PrepareJoin(dir, first), ErrUsed)
 	kept, err := Load(dir)
 	if err != nil {

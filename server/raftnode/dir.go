@@ -16,12 +16,14 @@ const (
 	logName       = "raft.db"
 	snapshotsName = "snapshots"
 	probeName     = "probe"
+	// recoveringName is there while a recovery is under way.
+	recoveringName = "recovering"
 )
 
 // rejoin is the instruction for a member whose files cannot be used any more.
 func rejoin(dir string) string {
 	return fmt.Sprintf("What it held is on the other members. Mend: on another member run `roster member remove` with this member's id, "+
-		"then delete %s here and run `roster join`. Where this is the only member, restore a copy of the whole directory. "+
+		"then delete %s here and run `roster join`. Where this was the only member, make a new one from a saved snapshot: `roster member restore`. "+
 		"Never copy single files from another member", dir)
 }
 
@@ -92,7 +94,7 @@ func claim(dir string) (*dirLock, error) {
 
 func refuseUsed(dir string) error {
 	if identity, err := Load(dir); err == nil {
-		return fmt.Errorf("%s: %w: it holds member %s (%s) of cluster %s; init and join are done once",
+		return fmt.Errorf("%s: %w: it holds member %s (%s) of cluster %s; init, join and restore are done once",
 			dir, ErrUsed, identity.Name, identity.ID, identity.ClusterName)
 	}
 	for _, name := range []string{identityName, logName, snapshotsName} {
@@ -102,7 +104,7 @@ func refuseUsed(dir string) error {
 		case err != nil:
 			return fmt.Errorf("look into data directory: %w", err)
 		default:
-			return fmt.Errorf("%s: %w: %s is there already, left by an init or join that did not end; if you are sure that nothing in it is needed, delete the directory and try again",
+			return fmt.Errorf("%s: %w: %s is there already, left by an init, join or restore that did not end; if you are sure that nothing in it is needed, delete the directory and try again",
 				dir, ErrUsed, name)
 		}
 	}

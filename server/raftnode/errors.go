@@ -25,7 +25,8 @@ var (
 	// another cluster.
 	ErrWrongCluster = errors.New("the request is for another cluster")
 
-	// ErrUsed refuses to init or join in a directory that holds something.
+	// ErrUsed refuses to init, join or restore in a directory that holds
+	// something.
 	ErrUsed = errors.New("data directory is not empty")
 	// ErrInUse says that another process has the data directory open.
 	ErrInUse = errors.New("data directory in use")
@@ -47,6 +48,14 @@ var (
 	// ErrStuck stops a leader that refuses every write after a hand-over of
 	// leadership that never ended. A restart mends it.
 	ErrStuck = errors.New("a hand-over of leadership is stuck")
+
+	// ErrSuperseded stops a member whose cluster went on without it: it was
+	// recovered or restored, and has another epoch.
+	ErrSuperseded = errors.New("this member's history of the cluster is over")
+	// ErrHalfRecovered refuses a directory whose recovery broke off.
+	ErrHalfRecovered = errors.New("a recovery of this member broke off")
+	// ErrNothingToRecover refuses a recovery that would help nobody.
+	ErrNothingToRecover = errors.New("there is nothing to recover")
 
 	// ErrNotHandedOver says that the other member did not take over in time.
 	// This one leads on, or an election follows.

@@ -18,8 +18,8 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// Identity is who a member is. It is written once, by Init or PrepareJoin, and
-// kept in member.json; RememberCertificates alone changes it.
+// Identity is who a member is. It is written once, by Init, PrepareJoin or
+// Restore, and kept in member.json; RememberCertificates and Recovery change it.
 type Identity struct {
 	// ID is random and never changes.
 	ID string
@@ -39,6 +39,12 @@ type Identity struct {
 	// Certificates: the member has run with certificates, and must not run
 	// without.
 	Certificates bool
+	// Epoch is the history of the cluster that the member's data belongs to.
+	// Members of different histories do not speak to each other. Zero: made
+	// before epochs were kept here; then it is the state's.
+	Epoch uint64
+	// Replaces is the id of the member that goes once this one has a vote.
+	Replaces string
 }
 
 // identityFile is how an Identity is written: the profile as a word.
@@ -53,7 +59,9 @@ type identityFile struct {
 	Profile     string `json:"profile"`
 	RoundTripMS uint32 `json:"round_trip_ms,omitempty"`
 	// Whoever takes a cluster's certificates away on purpose deletes this.
-	Certificates bool `json:"certificates,omitempty"`
+	Certificates bool   `json:"certificates,omitempty"`
+	Epoch        uint64 `json:"epoch,omitempty"`
+	Replaces     string `json:"replaces,omitempty"`
 }
 
 // identityFormat is the format of member.json that this program writes.
@@ -124,7 +132,7 @@ func Load(dir string) (Identity, error) {
 	}
 	var file identityFile
 	if err := json.Unmarshal(content, &file); err != nil {
-		return Identity{}, fmt.Errorf("%w: read %s: %w. %s", ErrDamaged, path, err, rejoin(dir))
+		return Identity{}, damaged(dir, identityName, err)
 	}
 	if file.Format != identityFormat {
 		return Identity{}, fmt.Errorf("read %s: format %d is not known to this version of roster: use a newer one", path, file.Format)
@@ -136,7 +144,7 @@ func Load(dir string) (Identity, error) {
 	identity := Identity{
 		ID: file.ID, Name: file.Name, ClusterID: file.ClusterID, ClusterName: file.ClusterName,
 		RaftAddress: file.RaftAddress, Address: file.Address, Profile: profile, RoundTripMS: file.RoundTripMS,
-		Certificates: file.Certificates,
+		Certificates: file.Certificates, Epoch: file.Epoch, Replaces: file.Replaces,
 	}
 	if err := identity.Validate(); err != nil {
 		return Identity{}, fmt.Errorf("read %s: %w", path, err)
@@ -149,7 +157,7 @@ func (i Identity) write(dir string) error {
 	content, err := json.MarshalIndent(identityFile{
 		Format: identityFormat, ID: i.ID, Name: i.Name, ClusterID: i.ClusterID, ClusterName: i.ClusterName,
 		RaftAddress: i.RaftAddress, Address: i.Address, Profile: ProfileName(i.Profile), RoundTripMS: i.RoundTripMS,
-		Certificates: i.Certificates,
+		Certificates: i.Certificates, Epoch: i.Epoch, Replaces: i.Replaces,
 	}, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode member: %w", err)

@@ -69,6 +69,7 @@ func Open(cfg Config) (_ *Node, err error) {
 		calls: newCalls(), places: make(chan struct{}, entriesInFlight),
 		watch: newDiskWatch(cfg.Dir, cfg.DiskBound),
 	}
+	n.watch.committed = n.CommitIndex
 	n.replica = &replica{machine: cfg.Machine, stop: n.stop, dir: cfg.Dir}
 	if n.timing, err = timingOf(cfg.Profile, cfg.RoundTripMS); err != nil {
 		return nil, err
@@ -96,6 +97,9 @@ func (n *Node) openFiles() (err error) {
 	kept, err := Load(n.cfg.Dir)
 	if err != nil {
 		return err
+	}
+	if brokenOff(n.cfg.Dir) {
+		return fmt.Errorf("%s: %w: run `roster member recover` again, or delete the folder and `roster join` the others", n.cfg.Dir, ErrHalfRecovered)
 	}
 	if kept.ID != n.cfg.Identity.ID || kept.ClusterID != n.cfg.Identity.ClusterID {
 		return fmt.Errorf("%s holds member %s of cluster %s, not member %s of cluster %s",

@@ -75,9 +75,24 @@ func openLog(dir string) (boltStore, error) {
 	}
 }
 
-func damaged(dir, file string, err error) error {
-	return fmt.Errorf("%w: %s: %w. %s", ErrDamaged, filepath.Join(dir, file), err, rejoin(dir))
+// damage is an ErrDamaged with its place, its cause and what to do.
+type damage struct {
+	path  string
+	cause error
+	mend  string
 }
+
+func damaged(dir, file string, err error) error {
+	return &damage{path: filepath.Join(dir, file), cause: err, mend: rejoin(dir)}
+}
+
+// Error says all of it.
+func (d *damage) Error() string {
+	return fmt.Sprintf("%s: %s: %s. %s", ErrDamaged, d.path, d.cause, d.mend)
+}
+
+// Unwrap gives the kind and the cause.
+func (d *damage) Unwrap() []error { return []error{ErrDamaged, d.cause} }
 
 // openSnapshots opens the folder of snapshots.
 func openSnapshots(dir string, logger hclog.Logger) (raft.SnapshotStore, error) {

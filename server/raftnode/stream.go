@@ -31,7 +31,10 @@ type stream struct {
 	advertised     string
 	server, client *tls.Config
 	verify         func(tls.ConnectionState) error
-	logger         *slog.Logger
+	// lineage is this member's own; outlived is told of a newer one.
+	lineage  func() lineage
+	outlived func(address string, e *otherHistoryError)
+	logger   *slog.Logger
 
 	accepted chan net.Conn
 	// closing ends handshakes and dials.
@@ -57,8 +60,9 @@ func listen(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-func newStream(cfg Config, listener net.Listener) *stream {
+func newStream(cfg Config, listener net.Listener, own func() lineage, outlived func(string, *otherHistoryError)) *stream {
 	s := &stream{
+		lineage: own, outlived: outlived,
 		listener: listener, advertised: cfg.Identity.RaftAddress,
 		server: cfg.ServerTLS, client: cfg.ClientTLS, verify: cfg.VerifyPeer, logger: cfg.Logger,
 		accepted: make(chan net.Conn), conns: map[net.Conn]struct{}{},
@@ -105,6 +109,9 @@ func (s *stream) acceptLoop() {
 func (s *stream) admit(conn net.Conn) {
 	tracked := s.track(conn)
 	proven, err := s.prove(tracked, s.server, tls.Server)
+	if err == nil {
+		err = s.lineage().answer(proven, handshakeWait)
+	}
 	if err != nil {
 		s.logger.Warn("connection refused on raft port", "remote", conn.RemoteAddr().String(), "error", err)
 		_ = tracked.Close()
@@ -160,8 +167,14 @@ func (s *stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Co
 	}
 	tracked := s.track(conn)
 	proven, err := s.prove(tracked, s.client, tls.Client)
+	if err == nil {
+		err = s.lineage().greet(proven, min(timeout, handshakeWait))
+	}
 	if err != nil {
 		_ = tracked.Close()
+		if other := (*otherHistoryError)(nil); errors.As(err, &other) && other.behind() {
+			s.outlived(string(address), other)
+		}
 		return nil, fmt.Errorf("dial member at %s: %w", address, err)
 	}
 	return proven, nil

@@ -108,6 +108,8 @@ func TestTheRaftPortAcceptsMembersOnly(t *testing.T) {
 			if err != nil {
 				return // refused in the handshake
 			}
+			// A stranger may well know how a connection begins.
+			_ = c.members[0].node.lineage().greet(conn, 2*time.Second)
 			layer := &dialed{conn: conn}
 			transport := raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 				Stream: layer, MaxPool: 1, Timeout: 2 * time.Second, Logger: hclog.NewNullLogger(),
@@ -141,7 +143,7 @@ func (d *dialed) Addr() net.Addr                                           { ret
 func TestPlainConnectionsStayOnLoopback(t *testing.T) {
 	listener, err := listen("127.0.0.1:0")
 	must(t, err)
-	s := newStream(Config{Logger: slog.New(slog.DiscardHandler)}, listener)
+	s := newStream(Config{Logger: slog.New(slog.DiscardHandler)}, listener, func() lineage { return lineage{} }, nil)
 	defer func() { must(t, s.Close()) }()
 	_, err = s.Dial("192.0.2.1:7", time.Second)
 	wantError(t, err, ErrNotLoopback)

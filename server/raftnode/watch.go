@@ -24,6 +24,9 @@ const ticksPerBound = 10
 type diskWatch struct {
 	dir   string
 	bound time.Duration
+	// committed is up to where entries are known to be committed, kept beside the
+	// probe for whoever has to recover this member alone; nil: nothing.
+	committed func() uint64
 
 	mu      sync.Mutex
 	running map[uint64]diskWrite
@@ -119,24 +122,46 @@ func (w *diskWatch) probe(ctx context.Context) error {
 			return nil
 		case now := <-tick.C:
 			end := w.begin("a probe write")
-			if err := end(writeProbe(filepath.Join(w.dir, probeName), now)); err != nil {
+			if err := end(w.writeProbe(now)); err != nil {
 				return err
 			}
 		}
 	}
 }
 
-func writeProbe(path string, now time.Time) (err error) {
-	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o600)
+func (w *diskWatch) writeProbe(now time.Time) (err error) {
+	var committed uint64
+	if w.committed != nil {
+		committed = w.committed()
+	}
+	file, err := os.OpenFile(filepath.Join(w.dir, probeName), os.O_CREATE|os.O_WRONLY, 0o600)
 	if err != nil {
 		return fmt.Errorf("open probe: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	if _, err := file.WriteAt([]byte(now.UTC().Format(time.RFC3339Nano)+"\n"), 0); err != nil {
+	// Always as long, so that nothing of the one before shows.
+	text := fmt.Sprintf("%s\ncommitted %020d\n", now.UTC().Format("2006-01-02T15:04:05.000000000Z"), committed)
+	if _, err := file.WriteAt([]byte(text), 0); err != nil {
 		return fmt.Errorf("write probe: %w", err)
 	}
 	if err := file.Sync(); err != nil {
 		return fmt.Errorf("sync probe: %w", err)
 	}
 	return nil
+}
+
+// readCommitted is what the newest probe in a directory says; 0 where it says
+// nothing. More may be committed, less is not.
+func readCommitted(dir string) uint64 {
+	file, err := os.Open(filepath.Join(dir, probeName))
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = file.Close() }() // it was read only
+	var at string
+	var committed uint64
+	if _, err := fmt.Fscanf(file, "%s\ncommitted %d\n", &at, &committed); err != nil {
+		return 0
+	}
+	return committed
 }
