@@ -16,7 +16,7 @@ func newMember(sh *shell) *cobra.Command {
 	return group("member", "Read and change the members",
 		`A member is a control-plane server with one vote. A new one joins with
 "roster join".`,
-		newMemberList(sh), newMemberRemove(sh), newMemberTransfer(sh), newMemberSnapshot(sh))
+		newMemberList(sh), newMemberRemove(sh), newMemberLeave(sh), newMemberTransfer(sh), newMemberSnapshot(sh))
 }
 
 func newMemberList(sh *shell) *cobra.Command {
@@ -128,37 +128,6 @@ func newMemberTransfer(sh *shell) *cobra.Command {
 			leads = called(member)
 		}
 		return sh.told(response, "Member %s leads.", leads)
-	})
-	return cmd
-}
-
-func newMemberSnapshot(sh *shell) *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "snapshot [MEMBER]",
-		Short: "Let a member write a snapshot of the state now",
-		Long: `Let a member write a snapshot of the state to its data folder now, which shortens
-its log. Without a name it is the member that answers.`,
-		Args:              arguments(0, 1),
-		ValidArgsFunction: sh.completeMember,
-	}
-	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, args []string) error {
-		cluster := v1.NewClusterServiceClient(link)
-		if len(args) == 1 {
-			member, err := sh.member(ctx, link, args[0])
-			if err != nil {
-				return err
-			}
-			one, err := link.On(member.GetAddress())
-			if err != nil {
-				return fmt.Errorf("reach member %s: %w", called(member), err)
-			}
-			cluster = v1.NewClusterServiceClient(one)
-		}
-		response, err := call(ctx, sh, cluster.SnapshotMember, &v1.SnapshotMemberRequest{})
-		if err != nil {
-			return err
-		}
-		return sh.told(response, "Snapshot of index %d written, %d bytes.", response.GetIndex(), response.GetSizeBytes())
 	})
 	return cmd
 }
