@@ -22,6 +22,8 @@ type Options struct {
 	Profile string
 	// Without certificates, for what only loopback accepts.
 	Plain bool
+	// How often agents report; 0: as usual.
+	Heartbeat time.Duration
 }
 
 // Cluster is members and agents as processes.
@@ -33,6 +35,7 @@ type Cluster struct {
 	t       testing.TB
 	secure  bool
 	profile string
+	beat    time.Duration
 	// The process of `roster dev`; nil where members are processes.
 	dev *Process
 
@@ -94,7 +97,7 @@ func Prepare(t testing.TB, options Options) *Cluster {
 		options.Profile = "relaxed"
 	}
 	c := &Cluster{
-		Name: options.Name, Dir: loopback.Dir(t), t: t, secure: !options.Plain, profile: options.Profile, issued: map[string]Files{},
+		Name: options.Name, Dir: loopback.Dir(t), t: t, secure: !options.Plain, profile: options.Profile, beat: options.Heartbeat, issued: map[string]Files{},
 	}
 	if c.secure {
 		c.makeAuthority()

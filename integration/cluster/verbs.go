@@ -43,7 +43,11 @@ func (m *Member) join(c *Cluster) {
 }
 
 func (m *Member) serverArgv(c *Cluster, name string) []string {
-	return append([]string{Binary(c.t), "server", "--data", m.Data}, c.tls("member", name)...)
+	argv := []string{Binary(c.t), "server", "--data", m.Data}
+	if c.beat != 0 {
+		argv = append(argv, "--heartbeat", c.beat.String())
+	}
+	return append(argv, c.tls("member", name)...)
 }
 
 func (a *Agent) argv(c *Cluster, config string) []string {

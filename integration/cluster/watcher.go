@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -39,6 +40,8 @@ type Watcher struct {
 	Dir string
 
 	t    testing.TB
+	// Beside the test, a follower of the cluster's events marks too.
+	mu   sync.Mutex
 	cmd  *exec.Cmd
 	in   io.WriteCloser
 	out  *bufio.Reader
@@ -84,6 +87,8 @@ func Watch(t testing.TB, targets []history.Target, interval, heartbeat time.Dura
 
 func (w *Watcher) mark(r history.Record) {
 	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	text, err := json.Marshal(r)
 	if err != nil {
 		w.t.Fatal(err)
@@ -115,6 +120,17 @@ func (w *Watcher) Healed(nodes ...string) {
 	w.mark(history.Record{Mark: history.MarkHealed, Nodes: nodes})
 }
 
+// Repair says whether the cluster is to repair by itself from now on, and which
+// nodes it may not use.
+func (w *Watcher) Repair(on bool, barred ...string) {
+	w.t.Helper()
+	text := "off"
+	if on {
+		text = "on"
+	}
+	w.mark(history.Record{Mark: history.MarkRepair, Text: text, Nodes: barred})
+}
+
 // Applied says that a topology was applied.
 func (w *Watcher) Applied(text string) {
 	w.t.Helper()
@@ -127,17 +143,20 @@ func (w *Watcher) Expect(text string, counts map[string]int) {
 	w.mark(history.Record{Mark: history.MarkExpect, Text: text, Counts: counts})
 }
 
-// Verdict ends the watch and has the log judged; the test fails unless it held.
-func (w *Watcher) Verdict() {
+// Verdict ends the watch and has the log judged, with further flags of the
+// checker; the test fails unless it held.
+func (w *Watcher) Verdict(flags ...string) {
 	w.t.Helper()
+	w.mu.Lock()
 	w.over = true
+	w.mu.Unlock()
 	if err := w.in.Close(); err != nil {
 		w.t.Fatal(err)
 	}
 	if err := w.cmd.Wait(); err != nil {
 		w.t.Fatalf("the checker's watch: %v", err)
 	}
-	out, err := exec.Command(Checker(w.t), "verify", w.Dir).CombinedOutput() //nolint:gosec // our own binary
+	out, err := exec.Command(Checker(w.t), append(append([]string{"verify"}, flags...), w.Dir)...).CombinedOutput() //nolint:gosec // our own binary
 	w.t.Logf("checker:\n%s", out)
 	if err != nil {
 		w.t.Errorf("the checker's verdict: %v", err)
