@@ -17,8 +17,9 @@ import (
 // Driver runs services.
 type Driver interface {
 	// Ensure makes the service run and accept sessions: it starts what does not
-	// run, takes back a drain, and leaves alone what already serves. It does not
-	// wait until the service answers; a probe finds that out.
+	// run, takes back a drain, and leaves alone what already serves; what it may
+	// take over (see Adopter) it takes over. It does not wait until the service
+	// answers; a probe finds that out.
 	Ensure(ctx context.Context, service string) error
 
 	// Drain refuses new sessions and returns when none is left, when bound has
@@ -48,21 +49,36 @@ type Watcher interface {
 	Ended(service string) <-chan struct{}
 }
 
+// Adopter is a driver that can take over a service that something else started.
+type Adopter interface {
+	// Adopt makes what runs this driver's own, to be drained and stopped like what
+	// it started. It starts, stops and changes nothing of the service. Where
+	// nothing runs, or it is this driver's own already, it does nothing.
+	Adopt(ctx context.Context, service string) error
+}
+
 // Observation is what a driver sees of one service.
 type Observation struct {
-	// Running is true where something runs that this driver started.
+	// Running is true where something runs that this driver started or took over.
 	Running bool
+	// Adoptable is true where something runs that this driver did not start, and
+	// that Adopt would take over. Running is false then.
+	Adoptable bool
 	// Draining is true from the begin of a drain until it is taken back.
 	Draining bool
 	// DrainingSince is when the drain began, by this host's clock.
 	DrainingSince time.Time
-	// PID is the process that serves; 0 where that is not known.
+	// PID is the process that serves, or that could be taken over; 0 where that is
+	// not known.
 	PID int64
 	// Sessions counts sessions in progress, where the driver can.
 	Sessions uint32
 	// Detail says more, for people: how it ended, what is odd about it.
 	Detail string
 }
+
+// Fault is one thing that is wrong with a service's part of the config.
+type Fault struct{ Key, Message, Mend string }
 
 // Errors that a caller tells apart. Each is wrapped with the service and with what
 // to do about it.

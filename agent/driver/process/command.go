@@ -2,9 +2,12 @@ package process
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"roster/agent/driver"
 )
 
 // DefaultKillAfter bounds a stop where the command says nothing.
@@ -35,16 +38,22 @@ type Command struct {
 	StopSignal string
 	// KillAfter bounds a stop; then whatever is left of it is killed. 0: 30s.
 	KillAfter time.Duration
+	// Adopt says how a daemon is found that Roster did not start; zero: none is
+	// taken over.
+	Adopt Adopt
 }
 
-// Fault is one thing that is wrong with a command.
-type Fault struct{ Key, Message, Mend string }
+// Adopt says how a daemon that runs already is found, to be taken over.
+type Adopt struct {
+	// PIDFile is where the daemon writes its pid, as an absolute path.
+	PIDFile string
+}
 
 // Faults are all that is wrong with the command.
-func (c Command) Faults() []Fault {
-	var fs []Fault
+func (c Command) Faults() []driver.Fault {
+	var fs []driver.Fault
 	add := func(key, mend, message string, args ...any) {
-		fs = append(fs, Fault{Key: key, Message: fmt.Sprintf(message, args...), Mend: mend})
+		fs = append(fs, driver.Fault{Key: key, Message: fmt.Sprintf(message, args...), Mend: mend})
 	}
 	if len(c.Argv) == 0 || c.Argv[0] == "" {
 		add("argv", "give the program and its arguments as a list, and let it stay in the foreground", "nothing to run")
@@ -65,6 +74,9 @@ func (c Command) Faults() []Fault {
 	}
 	if c.KillAfter < 0 {
 		add("kill_after", "leave it out for 30s", "a negative time")
+	}
+	if f := c.Adopt.PIDFile; f != "" && !filepath.IsAbs(f) {
+		add("adopt.pid_file", "write its whole path", "%q is no absolute path", f)
 	}
 	return fs
 }

@@ -127,6 +127,26 @@ func service(t *testing.T, name, protocol, fault string) process.Service {
 	}
 }
 
+// byHand starts a service as an operator would, without the driver, and returns its
+// pid. It writes the pid file of the service's adopt and is in the test's session.
+func byHand(t *testing.T, s process.Service) int {
+	t.Helper()
+	cmd := exec.Command(s.Command.Argv[0], s.Command.Argv[1:]...)
+	cmd.Env = os.Environ()
+	for k, v := range s.Command.Env {
+		cmd.Env = append(cmd.Env, k+"="+v)
+	}
+	must(t, cmd.Start())
+	gone := make(chan struct{})
+	go func() { defer close(gone); _ = cmd.Wait() }()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); <-gone })
+	if file := s.Command.Adopt.PIDFile; file != "" {
+		must(t, os.WriteFile(file, fmt.Appendf(nil, "%d\n", cmd.Process.Pid), 0o600))
+	}
+	answers(t, s)
+	return cmd.Process.Pid
+}
+
 func open(t *testing.T, dir string, services ...process.Service) *process.Driver {
 	t.Helper()
 	d, err := process.New(process.Config{Dir: dir, Owner: "test", Services: services})

@@ -1,10 +1,11 @@
 // Package process is a driver that runs each service as a process of the host,
 // started by the agent's own config alone. A process is a session of its own, so it
 // outlives the agent; its pid and start time are on disk before it may run, so a
-// restarted agent adopts it and never starts a second copy.
+// restarted agent adopts it and never starts a second copy. A daemon that something
+// else started is taken over as it runs, where the config says how to find it.
 //
-// It owns its folder and the processes that it started. It never signals a process
-// that it did not start. It must not know members, assignments or probes. All
+// It owns its folder and the processes that it started or took over. It never signals
+// any other process. It must not know members, assignments or probes. All
 // methods are safe for concurrent use. Linux only.
 package process
 
@@ -50,6 +51,7 @@ type Driver struct {
 var (
 	_ driver.Driver  = (*Driver)(nil)
 	_ driver.Watcher = (*Driver)(nil)
+	_ driver.Adopter = (*Driver)(nil)
 )
 
 // New returns a driver that adopts what an earlier one over the same folder left.
@@ -118,6 +120,9 @@ func (d *Driver) Ensure(ctx context.Context, name string) error {
 		if r.alive() {
 			return s.undrain(ctx, r)
 		}
+		if took, err := s.takeOver(); took || err != nil {
+			return err
+		}
 		if err := s.freePort(r); err != nil {
 			return err
 		}
@@ -127,6 +132,17 @@ func (d *Driver) Ensure(ctx context.Context, name string) error {
 		}
 		s.watch(r)
 		return nil
+	})
+}
+
+// Adopt takes over what the pid file names.
+func (d *Driver) Adopt(ctx context.Context, name string) error {
+	return d.change(ctx, "take over", name, func(s *service) error {
+		if s.current().alive() {
+			return nil
+		}
+		_, err := s.takeOver()
+		return err
 	})
 }
 

@@ -25,7 +25,9 @@ func TestKeepsTheContract(t *testing.T) {
 	conformance.Run(t, func(t *testing.T) conformance.Subject {
 		dir := t.TempDir()
 		imap, smtp := service(t, "imap", "imap", ""), service(t, "smtp-inbound", "smtp", "")
+		imap.Command.Adopt.PIDFile = filepath.Join(dir, "imap.pid")
 		return conformance.Subject{
+			ByHand:   func(t *testing.T, _ *v1.ServiceClaim) { byHand(t, imap) },
 			Open:     func(t *testing.T) driver.Driver { return open(t, dir, imap, smtp) },
 			IMAP:     &v1.ServiceClaim{Name: "imap", Endpoints: imap.Endpoints},
 			SMTP:     &v1.ServiceClaim{Name: "smtp-inbound", Endpoints: smtp.Endpoints},

@@ -24,7 +24,9 @@ type record struct {
 	Argv []string `json:"argv"`
 	// LogAt is how long the log was at the start: what is behind it is this process's.
 	LogAt int64 `json:"log_at,omitzero"`
-	// Began is for people.
+	// Adopted is true where something else started it.
+	Adopted bool `json:"adopted,omitzero"`
+	// Began, or was taken over; for people.
 	Began time.Time `json:"began"`
 	// DrainingSince is set before a drain is begun, so that it is taken back even
 	// if this agent died in between.

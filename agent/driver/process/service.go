@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"os"
 	"slices"
 	"strconv"
@@ -16,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"roster/agent/driver"
+	"roster/agent/driver/sockets"
 )
 
 // Sessions are counted that often while a drain waits for them: soon at first, since
@@ -89,6 +89,9 @@ func (s *service) watch(r *record) {
 
 // lastWords says where the log of a process is and what its last line says.
 func (s *service) lastWords(r *record) string {
+	if r.Adopted {
+		return "Roster had not started it, so its words are in its own log"
+	}
 	where := "its log is " + s.logPath()
 	f, err := os.Open(s.logPath())
 	if err != nil {
@@ -193,8 +196,12 @@ func (s *service) emptied(ctx context.Context, ends time.Time) error {
 
 // sessions counts those in progress.
 func (s *service) sessions(ctx context.Context) (uint32, error) {
+	return s.sessionsOf(ctx, s.current())
+}
+
+func (s *service) sessionsOf(ctx context.Context, r *record) (uint32, error) {
 	if len(s.Command.Active) > 0 {
-		said, err := s.command(ctx, s.Command.Active, s.current())
+		said, err := s.command(ctx, s.Command.Active, r)
 		if err != nil {
 			return 0, fmt.Errorf("count sessions: %w", err)
 		}
@@ -204,67 +211,40 @@ func (s *service) sessions(ctx context.Context) (uint32, error) {
 		}
 		return uint32(n), nil
 	}
-	open, err := sockets(established)
+	open, err := sockets.At(sockets.Established, s.Endpoints)
 	if err != nil {
 		return 0, fmt.Errorf("count sessions: %w", err)
 	}
-	var n uint32
-	for _, c := range open {
-		if s.owns(c) {
-			n++
-		}
-	}
-	return n, nil
-}
-
-// owns says whether a socket of this host is at one of the service's endpoints.
-func (s *service) owns(c socket) bool {
-	for _, e := range s.Endpoints {
-		if c.port != e.GetPort() {
-			continue
-		}
-		// A name may be any address of this host.
-		if ip := net.ParseIP(e.GetHost()); ip == nil || c.ip.IsUnspecified() || c.ip.Equal(ip) {
-			return true
-		}
-	}
-	return false
+	return uint32(len(open)), nil //nolint:gosec // bounded by open files
 }
 
 // freePort makes sure that nothing listens where the service will. What a process of
 // this service left behind when it died is ended; anything else is left alone.
 func (s *service) freePort(last *record) error {
 	for tries := 0; ; tries++ {
-		all, err := sockets(listening)
+		taken, err := sockets.At(sockets.Listening, s.Endpoints)
 		if err != nil {
 			return fmt.Errorf("look for listeners: %w", err)
 		}
-		var inodes []string
-		var taken socket
-		for _, l := range all {
-			if s.owns(l) {
-				taken, inodes = l, append(inodes, l.inode)
-			}
-		}
-		if len(inodes) == 0 {
+		if len(taken) == 0 {
 			return nil
 		}
-		if tries == 5 || !s.endLeftovers(last, inodes) {
+		if tries == 5 || !s.endLeftovers(last, taken) {
 			return fmt.Errorf("%s: %w; it is left alone. Stop it, or give the service another port",
-				net.JoinHostPort(taken.ip.String(), strconv.Itoa(int(taken.port))), driver.ErrPortTaken)
+				taken[0].Address(), driver.ErrPortTaken)
 		}
 	}
 }
 
 // endLeftovers kills processes of a dead record's session that hold one of the
 // sockets, and says whether there were any.
-func (s *service) endLeftovers(last *record, inodes []string) bool {
+func (s *service) endLeftovers(last *record, at []sockets.Socket) bool {
 	if last == nil || last.Boot != bootID() {
 		return false
 	}
 	found := false
 	for _, p := range sessionOf(last.PID) {
-		if p.start >= last.Start && holds(p.pid, inodes) && send(p.pid, p.start, unix.SIGKILL) == nil {
+		if p.start >= last.Start && sockets.Held(p.pid, at) && send(p.pid, p.start, unix.SIGKILL) == nil {
 			found = true
 			for range 100 {
 				if now, err := readStat(p.pid); err != nil || now.start != p.start || now.ended() {
@@ -285,7 +265,7 @@ func (s *service) observe(ctx context.Context) (driver.Observation, error) {
 	r, why := s.record, s.why
 	s.mu.Unlock()
 	if !r.alive() {
-		return driver.Observation{Detail: why}, nil
+		return s.observeForeign(ctx, why), nil
 	}
 	o := driver.Observation{Running: true, PID: int64(r.PID), Draining: !r.DrainingSince.IsZero(), DrainingSince: r.DrainingSince}
 	n, err := s.sessions(ctx)
@@ -297,4 +277,20 @@ func (s *service) observe(ctx context.Context) (driver.Observation, error) {
 		o.Detail = "it runs with the command of an earlier config until it is started anew"
 	}
 	return o, nil
+}
+
+// observeForeign tells of what runs that could be taken over.
+func (s *service) observeForeign(ctx context.Context, why string) driver.Observation {
+	r, err := s.foreign()
+	switch {
+	case err != nil:
+		return driver.Observation{Detail: err.Error()}
+	case r == nil:
+		return driver.Observation{Detail: why}
+	}
+	o := driver.Observation{Adoptable: true, PID: int64(r.PID)}
+	if o.Sessions, err = s.sessionsOf(ctx, r); err != nil {
+		o.Detail = err.Error()
+	}
+	return o
 }

@@ -34,13 +34,18 @@ func (s *service) stop(ctx context.Context) error {
 func (s *service) end(ctx context.Context, r *record) error {
 	patience, cancel := context.WithTimeout(ctx, s.Command.killAfter())
 	defer cancel()
+	// What was taken over need not have a session of its own.
+	var family []stat
+	if r.Adopted {
+		family = descendants(r.PID)
+	}
 	asked := s.ask(patience, r)
 	if asked != nil && errors.Is(asked, os.ErrProcessDone) {
 		asked = nil
 	}
 	// A stop command that failed is no reason to wait for what it should have done.
 	if asked == nil {
-		if err := s.gone(patience, r); err == nil {
+		if err := s.gone(patience, r, family); err == nil {
 			return nil
 		}
 	}
@@ -49,7 +54,7 @@ func (s *service) end(ctx context.Context, r *record) error {
 	}
 	// The session's id is its leader's pid. While the leader lives, and for as long
 	// as any process of the session does, that number is not used again.
-	left := sessionOf(r.PID)
+	left := append(sessionOf(r.PID), family...)
 	if err := send(r.PID, r.Start, unix.SIGKILL); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return err
 	}
@@ -60,7 +65,7 @@ func (s *service) end(ctx context.Context, r *record) error {
 	}
 	last, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	if err := s.gone(last, r); err != nil {
+	if err := s.gone(last, r, family); err != nil {
 		return fmt.Errorf("process %d does not end, killed though it was: %w", r.PID, err)
 	}
 	return nil
@@ -75,8 +80,8 @@ func (s *service) ask(ctx context.Context, r *record) error {
 	return send(r.PID, r.Start, s.Command.signal())
 }
 
-// gone returns when the process has ended and its session is empty.
-func (s *service) gone(ctx context.Context, r *record) error {
+// gone returns when the process and its family have ended and its session is empty.
+func (s *service) gone(ctx context.Context, r *record, family []stat) error {
 	if err := awaitEnd(ctx, r); err != nil {
 		return err
 	}
@@ -84,6 +89,11 @@ func (s *service) gone(ctx context.Context, r *record) error {
 		left := 0
 		for _, p := range sessionOf(r.PID) {
 			if p.start >= r.Start {
+				left++
+			}
+		}
+		for _, p := range family {
+			if now, err := readStat(p.pid); err == nil && now.start == p.start && !now.ended() {
 				left++
 			}
 		}
