@@ -18,6 +18,7 @@ type Nodes struct {
 	v1.UnimplementedNodeServiceServer
 	Gate    *Gate
 	Machine *fsm.Machine
+	Members electorate
 }
 
 // ListNodes implements NodeService.

@@ -82,11 +82,12 @@ type Services struct {
 
 // Register puts every service on a gRPC server.
 func Register(s *grpc.Server, with Services) {
+	cluster := &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self, Name: with.Name}
 	v1.RegisterTopologyServiceServer(s, &Topology{Gate: with.Gate, Machine: with.Machine})
-	v1.RegisterNodeServiceServer(s, &Nodes{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterNodeServiceServer(s, &Nodes{Gate: with.Gate, Machine: with.Machine, Members: cluster})
 	v1.RegisterAssignmentServiceServer(s, &Assignments{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterEndpointServiceServer(s, &Endpoints{Gate: with.Gate, Machine: with.Machine})
-	v1.RegisterClusterServiceServer(s, &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self, Name: with.Name})
+	v1.RegisterClusterServiceServer(s, cluster)
 	v1.RegisterEventServiceServer(s, &Events{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterPlanServiceServer(s, &Plans{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterGuardServiceServer(s, &Guard{Gate: with.Gate, Machine: with.Machine})

@@ -2,7 +2,6 @@ package rpc
 
 import (
 	"context"
-	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -92,11 +91,7 @@ func planFor(state *fsm.State, wanted *v1.Topology, source []byte) (*v1.Plan, er
 	if wanted != inForce(state) {
 		effective = topology.Effective(wanted)
 	}
-	// The leader's clock may be ahead of this member's.
-	now := time.Now()
-	if written := state.Time(); written.After(now) {
-		now = written
-	}
+	now := timeOf(state)
 	target, err := placement.Place(fsm.Placement(state, effective, now))
 	if err != nil {
 		return nil, problem.New(codes.FailedPrecondition, problem.Conflict, "%s", err.Error())

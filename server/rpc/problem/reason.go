@@ -38,6 +38,10 @@ const (
 	StaleRevision Reason = "STALE_REVISION"
 	// StaleBasis: what a plan relied on changed.
 	StaleBasis Reason = "STALE_BASIS"
+	// StalePlan: it is not what is proposed now.
+	StalePlan Reason = "STALE_PLAN"
+	// PolicyOff: policy lets nobody carry it out.
+	PolicyOff Reason = "POLICY_OFF"
 	// StaleGeneration: a node's set is another than was expected.
 	StaleGeneration Reason = "STALE_GENERATION"
 	// RequestIDTooOld: it cannot be told whether it was done before.
