@@ -41,7 +41,7 @@ func BenchmarkPlace(b *testing.B) {
 			}
 			other := topologyOf(count("all", uint32(n/2), five...), count("imap", uint32(n/2), "imap"))
 			for name, view := range map[string]View{
-				"first": {top, fresh}, "again": {top, settled}, "tenth-down": {top, lossy}, "transition": {other, settled},
+				"first": {Topology: top, Nodes: fresh}, "again": {Topology: top, Nodes: settled}, "tenth-down": {Topology: top, Nodes: lossy}, "transition": {Topology: other, Nodes: settled},
 			} {
 				b.Run(fmt.Sprintf("%d/%s/%s", n, kind, name), func(b *testing.B) {
 					b.ReportAllocs()

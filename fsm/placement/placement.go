@@ -25,6 +25,7 @@ package placement
 
 import (
 	"slices"
+	"time"
 
 	v1 "roster/proto/roster/v1"
 )
@@ -36,6 +37,10 @@ type View struct {
 	Topology *v1.Topology
 	// All registered nodes, in any order.
 	Nodes []*v1.Node
+	// The leader's time. Zero: nothing has been lost for long.
+	Now time.Time
+	// Floors in force, by service; a service without an entry has none.
+	Floors map[string]uint32
 }
 
 // Target is who should serve what.
@@ -46,6 +51,8 @@ type Target struct {
 	Sizes []PoolSize
 	// What today's nodes cannot fill, in the order of the file.
 	Shortages []*v1.Shortage
+	// What stands in for what was lost, beside the seats: by node, then service.
+	Loans []*v1.Loan
 }
 
 // PoolSize is how many members a pool should have and gets.
@@ -131,4 +138,22 @@ func (t *Target) Wanted(top *v1.Topology) map[string]map[string]string {
 		}
 	}
 	return wanted
+}
+
+// Loaned lists the (node, service) pairs that stand in, with the pool that each
+// stands in for. None of them is in Wanted.
+func (t *Target) Loaned() map[string]map[string]string {
+	loaned := map[string]map[string]string{}
+	if t == nil {
+		return loaned
+	}
+	for _, l := range t.Loans {
+		set := loaned[l.GetNode()]
+		if set == nil {
+			set = map[string]string{}
+			loaned[l.GetNode()] = set
+		}
+		set[l.GetService()] = l.GetPool()
+	}
+	return loaned
 }

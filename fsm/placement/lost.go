@@ -1,0 +1,141 @@
+package placement
+
+import (
+	"time"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// StartDeadline is how long a start, or a restart, is waited for. After it, the
+// service counts as lost there.
+const StartDeadline = 60 * time.Second
+
+// A service that failed on a node is not placed there anew for troubleWait, and
+// twice as long after each further failure, up to longestWait. A node that
+// came back is watched in the same manner before anything is given back.
+const (
+	troubleWait = 5 * time.Minute
+	longestWait = time.Hour
+)
+
+// Lost says whether a service is not to be counted on at a node: the node is
+// down, or the operator drains it, or it should serve and has been failing for
+// down_after, or has not become ready within StartDeadline. What has not been
+// asked of a node is not lost there.
+func Lost(n *v1.Node, service string, policy *v1.Policy, now time.Time) bool {
+	if n.GetState() == v1.NodeState_NODE_STATE_DOWN || drainedNode(n) {
+		return true
+	}
+	since, limit, failed := failure(n, service, policy, now)
+	return failed && !now.Before(since.Add(limit))
+}
+
+// SeatGone says whether a node's seat in a pool with these services is to be
+// given to another: the operator drains the node, or it has been down, or one of
+// the services has failed there, for replace_after.
+func SeatGone(n *v1.Node, services []string, policy *v1.Policy, now time.Time) bool {
+	if drainedNode(n) || downForGood(n, policy, now) {
+		return true
+	}
+	for _, service := range services {
+		since, limit, failed := failure(n, service, policy, now)
+		if failed && !now.Before(since.Add(max(limit, policy.GetReplaceAfter().AsDuration()))) {
+			return true
+		}
+	}
+	return false
+}
+
+// Settled says whether a node that was down may be relied on again: it has been
+// back for return_after, twice as long with each time that it came back lately,
+// an hour at most.
+func Settled(n *v1.Node, policy *v1.Policy, now time.Time) bool {
+	if n.GetState() == v1.NodeState_NODE_STATE_DOWN {
+		return false
+	}
+	if n.GetReturnedAt() == nil {
+		return true
+	}
+	wait := doubled(policy.GetReturnAfter().AsDuration(), n.GetFlaps())
+	return !now.Before(n.GetReturnedAt().AsTime().Add(wait))
+}
+
+// Barred returns until when a service is not placed anew on a node, because it
+// failed there. False: it may be.
+func Barred(n *v1.Node, service string, now time.Time) (until time.Time, barred bool) {
+	for _, t := range n.GetTroubles() {
+		if t.GetService() == service {
+			until = t.GetLast().AsTime().Add(doubled(troubleWait, t.GetFailures()))
+			return until, now.Before(until)
+		}
+	}
+	return time.Time{}, false
+}
+
+// doubled is first after one time, twice that after two, and so on up to
+// longestWait.
+func doubled(first time.Duration, times uint32) time.Duration {
+	wait := first
+	for ; times > 1 && wait < longestWait; times-- {
+		wait *= 2
+	}
+	return max(first, min(wait, longestWait))
+}
+
+// failure says since when a service that should serve on a live node is not
+// ready there, and how long that is borne. An agent's clock that is ahead is not
+// believed.
+func failure(n *v1.Node, service string, policy *v1.Policy, now time.Time) (since time.Time, limit time.Duration, failed bool) {
+	a := assignmentOf(n, service)
+	if a.GetWanted() != v1.Wanted_WANTED_SERVING {
+		return time.Time{}, 0, false
+	}
+	r := reportOf(n, service)
+	if r.GetState() == v1.ServiceState_SERVICE_STATE_SERVING {
+		return time.Time{}, 0, false
+	}
+	since, limit = a.GetSince().AsTime(), StartDeadline
+	if r.GetState() == v1.ServiceState_SERVICE_STATE_FAILING {
+		limit = policy.GetDownAfter().AsDuration()
+	}
+	if at := r.GetSince().AsTime(); at.After(since) && !at.After(now) {
+		since = at
+	}
+	return since, limit, true
+}
+
+func downForGood(n *v1.Node, policy *v1.Policy, now time.Time) bool {
+	return n.GetState() == v1.NodeState_NODE_STATE_DOWN && n.GetStateSince() != nil &&
+		!now.Before(n.GetStateSince().AsTime().Add(policy.GetReplaceAfter().AsDuration()))
+}
+
+func drainedNode(n *v1.Node) bool { return n.GetSettings().GetDrain() != nil }
+
+func observing(n *v1.Node) bool { return n.GetMode() == v1.AgentMode_AGENT_MODE_OBSERVE }
+
+func assignmentOf(n *v1.Node, service string) *v1.Assignment {
+	for _, a := range n.GetAssignments() {
+		if a.GetService() == service {
+			return a
+		}
+	}
+	return nil
+}
+
+func reportOf(n *v1.Node, service string) *v1.ServiceReport {
+	for _, r := range n.GetReports() {
+		if r.GetService() == service {
+			return r
+		}
+	}
+	return nil
+}
+
+func claimOf(n *v1.Node, service string) *v1.ServiceClaim {
+	for _, c := range n.GetClaims().GetServices() {
+		if c.GetName() == service {
+			return c
+		}
+	}
+	return nil
+}
