@@ -11,7 +11,7 @@ import (
 
 // StartDeadline is how long a start, or a restart, is waited for. After it, the
 // rest of the rollout goes on without it.
-const StartDeadline = 60 * time.Second
+const StartDeadline = placement.StartDeadline
 
 // StopGrace is how long after the bound of its drain a service is stopped
 // without its agent's word that no session is left.
@@ -23,8 +23,11 @@ type board struct {
 	hosts   []*host // as people count
 	ledger  *ledger
 	pools   map[string]*traffic
-	seats   map[placedSeat]string // reasons of seats
-	members map[string][]*slot    // wanted slots by service
+	reasons map[spot]string    // of seats and loans
+	seats   map[string]int     // members by pool, in the target
+	members map[string][]*slot // wanted slots by service
+	lost    map[seatOf]*losses
+	allowed *permission
 	moves   []*v1.Move
 	// Why nothing more could be done, see wait.go.
 	blocked []string
@@ -32,7 +35,8 @@ type board struct {
 	queued  map[string]bool // pools whose max_moving holds nodes back
 }
 
-type placedSeat struct{ pool, node string }
+// spot is a seat of a pool, or one service that a node has on loan for it.
+type spot struct{ pool, node, service string }
 
 // host is one node.
 type host struct {
@@ -47,10 +51,12 @@ type slot struct {
 	service    string
 	assignment *v1.Assignment // nil: none
 	pool       string         // that wants it; empty: unwanted
+	borrowed   bool           // it is wanted without a seat
 	group      string         // restart group
 	phase      phase
 	action     v1.Action // what the wave does with it
 	restarted  bool      // the wave restarts it
+	held       bool      // something forbids what the wave would do with it
 }
 
 // phase is where an assignment is on its way.
@@ -75,41 +81,54 @@ const (
 
 func newBoard(v View) *board {
 	b := &board{
-		v: v, pools: map[string]*traffic{}, seats: map[placedSeat]string{},
+		v: v, pools: map[string]*traffic{}, reasons: map[spot]string{}, seats: map[string]int{}, lost: map[seatOf]*losses{},
 		members: map[string][]*slot{}, queued: map[string]bool{}, said: map[string]bool{},
 	}
-	wanted := v.Target.Wanted(v.Topology)
-	if v.Target != nil {
-		for _, s := range v.Target.Seats {
-			b.seats[placedSeat{s.GetPool(), s.GetNode()}] = s.GetReason()
-		}
+	wanted, loaned := v.Target.Wanted(v.Topology), v.Target.Loaned()
+	for _, s := range v.Target.Seats {
+		b.reasons[spot{s.GetPool(), s.GetNode(), ""}] = s.GetReason()
+		b.seats[s.GetPool()]++
+	}
+	for _, l := range v.Target.Loans {
+		b.reasons[spot{l.GetPool(), l.GetNode(), l.GetService()}] = l.GetReason()
 	}
 	counts := ReadyCounts(v.Nodes)
 	b.ledger = newLedger(counts, v.Floors)
 	for _, n := range v.Nodes {
 		h := &host{Node: n, heard: v.Heard == nil || v.Heard(n.GetId())}
 		b.hosts = append(b.hosts, h)
-		set := wanted[n.GetId()]
+		seats, loans := wanted[n.GetId()], loaned[n.GetId()]
 		for _, a := range n.GetAssignments() {
-			b.addSlot(h, a.GetService(), a, set[a.GetService()])
+			b.addSlot(h, a.GetService(), a, seats[a.GetService()], loans[a.GetService()])
 		}
-		for service, pool := range set {
+		for service, pool := range seats {
 			if assignment(n, service) == nil {
-				b.addSlot(h, service, nil, pool)
+				b.addSlot(h, service, nil, pool, "")
+			}
+		}
+		for service, pool := range loans {
+			if assignment(n, service) == nil && seats[service] == "" {
+				b.addSlot(h, service, nil, "", pool)
 			}
 		}
 		slices.SortFunc(h.slots, func(x, y *slot) int { return cmp.Compare(x.service, y.service) })
 	}
 	slices.SortFunc(b.hosts, func(x, y *host) int { return placement.Compare(x.GetId(), y.GetId()) })
+	b.countLosses()
+	b.allowed = b.newPermission()
 	b.countTraffic(counts)
 	return b
 }
 
-func (b *board) addSlot(h *host, service string, a *v1.Assignment, pool string) {
-	s := &slot{host: h, service: service, assignment: a, pool: pool, group: restartGroup(h.Node, service)}
+// addSlot adds what a node has or should have: a seat wins over a loan.
+func (b *board) addSlot(h *host, service string, a *v1.Assignment, seat, loan string) {
+	s := &slot{host: h, service: service, assignment: a, pool: seat, group: restartGroup(h.Node, service)}
+	if seat == "" && loan != "" {
+		s.pool, s.borrowed = loan, true
+	}
 	s.phase = phaseOf(h.Node, a, b.v.Now)
 	h.slots = append(h.slots, s)
-	if pool != "" {
+	if s.wantedHere() {
 		b.members[service] = append(b.members[service], s)
 	}
 	if s.phase == ready && !h.heard {
@@ -159,8 +178,7 @@ func drainEnded(n *v1.Node, a *v1.Assignment, now time.Time) bool {
 	default:
 		return true
 	}
-	bound := a.GetSince().AsTime().Add(a.GetDrain().AsDuration()).Add(StopGrace)
-	return !now.Before(bound)
+	return !now.Before(drainEnds(n, a).Add(StopGrace))
 }
 
 // wantedHere: the target wants it.
@@ -184,13 +202,38 @@ func (s *slot) mates(visit func(*slot)) {
 	}
 }
 
-// propose adds a move to the wave, and takes what it takes.
-func (b *board) propose(s *slot, action v1.Action, pool, reason string) {
-	lost := b.ledger.lossesOf(s.host.Node, s.service, action)
+// closed: nothing is begun there.
+func (h *host) closed() bool {
+	return h.GetSettings().GetCordoned() || h.GetSettings().GetDrain() != nil
+}
+
+// seated: it has what the target says: this pool's seat, or a loan for it.
+func (s *slot) seated() bool {
+	return s.assignment.GetPool() == s.pool && s.assignment.GetBorrowed() == s.borrowed
+}
+
+// move is what would be done with a slot, for the pool that wants it or else the
+// one that it was begun for.
+func (b *board) move(s *slot, action v1.Action, reason string) *v1.Move {
+	m := &v1.Move{
+		Service: s.service, Pool: s.pool, Node: s.host.GetId(), Action: action, Reason: reason,
+		Cause: b.cause(s, action),
+	}
+	if action == v1.Action_ACTION_START || action == v1.Action_ACTION_RESEAT {
+		m.Borrowed = s.borrowed
+	}
+	if !s.wantedHere() {
+		m.Pool = s.assignment.GetPool()
+	}
+	return m
+}
+
+// propose adds a permitted move to the wave, and takes what it takes.
+func (b *board) propose(s *slot, m *v1.Move) {
+	lost := b.ledger.lossesOf(s.host.Node, s.service, m.GetAction())
 	b.ledger.take(s.host.GetId(), lost)
-	s.action = action
-	s.mates(func(m *slot) { m.restarted = m.restarted || slices.Contains(lost, m.service) })
-	b.moves = append(b.moves, &v1.Move{
-		Service: s.service, Pool: pool, Node: s.host.GetId(), Action: action, Reason: reason,
-	})
+	s.action, s.held = m.GetAction(), false
+	s.mates(func(other *slot) { other.restarted = other.restarted || slices.Contains(lost, other.service) })
+	b.grant(m)
+	b.moves = append(b.moves, m)
 }

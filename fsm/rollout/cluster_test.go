@@ -33,6 +33,10 @@ type cluster struct {
 	broken map[instance]bool
 	calm   bool // nothing fails: the judge may ask for more
 	waves  [][]*v1.Move
+	// Begun to make up for a loss.
+	repairs map[instance]bool
+	// Keeps moves from being made.
+	restraints Restraints
 	// Kept apart from floors, as the judge's own account.
 	inForce map[string]uint32
 }
@@ -40,7 +44,7 @@ type cluster struct {
 func newCluster(t failer, top *v1.Topology, nodes []*v1.Node, floors map[string]*storev1.FloorInForce) *cluster {
 	c := &cluster{
 		t: t, now: noon, deaf: map[string]bool{}, broken: map[instance]bool{}, calm: true,
-		inForce: map[string]uint32{}, floors: floors,
+		inForce: map[string]uint32{}, floors: floors, repairs: map[instance]bool{},
 	}
 	for service, f := range floors {
 		c.inForce[service] = f.Floor
@@ -60,12 +64,14 @@ func (c *cluster) adopt(top *v1.Topology) {
 
 func (c *cluster) view() View {
 	c.t.Helper()
-	target, err := placement.Place(placement.View{Topology: c.top, Nodes: c.nodes})
-	if err != nil {
-		c.t.Fatalf("place: %v", err)
-	}
+	return c.viewOf(place(c.t, c.top, c.nodes))
+}
+
+// viewOf is a view with a target that is the test's own.
+func (c *cluster) viewOf(target *placement.Target) View {
 	return View{
-		Now: c.now, Revision: c.rev, Topology: c.top, Target: target, Nodes: c.nodes, Floors: c.floors,
+		Restraints: c.restraints,
+		Now:        c.now, Revision: c.rev, Topology: c.top, Target: target, Nodes: c.nodes, Floors: c.floors,
 		Heard: func(id string) bool { return !c.deaf[id] && c.node(id).State != v1.NodeState_NODE_STATE_DOWN },
 	}
 }
@@ -82,7 +88,11 @@ func (c *cluster) node(id string) *v1.Node {
 // step does one wave, judged.
 func (c *cluster) step() Step {
 	c.t.Helper()
-	v := c.view()
+	return c.stepTo(c.view())
+}
+
+func (c *cluster) stepTo(v View) Step {
+	c.t.Helper()
 	step := Next(v)
 	if len(step.Moves) == 0 {
 		return step
@@ -92,6 +102,7 @@ func (c *cluster) step() Step {
 	}
 	c.judgeMoves(v, step.Moves)
 	c.judgeSuccessors(step.Moves)
+	c.judgeRestraints(v, step)
 	held := map[instance]bool{}
 	for _, n := range c.nodes {
 		for _, a := range n.Assignments {
@@ -130,10 +141,12 @@ func (c *cluster) do(moves []*v1.Move) {
 				c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_STARTING)
 				touched = true
 			}
-			a.Wanted, a.Pool, a.Revision = v1.Wanted_WANTED_SERVING, m.Pool, c.rev
+			a.Wanted, a.Pool, a.Revision, a.Borrowed = v1.Wanted_WANTED_SERVING, m.Pool, c.rev, m.Borrowed
+			c.begin(n, m)
 		case v1.Action_ACTION_RESEAT:
-			a.Pool, a.Revision = m.Pool, c.rev
+			a.Pool, a.Revision, a.Borrowed = m.Pool, c.rev, m.Borrowed
 		case v1.Action_ACTION_DRAIN:
+			a.Drain = durationpb.New(DrainBound(n, time.Minute, c.now))
 			a.Wanted, a.Since, a.Revision = v1.Wanted_WANTED_DRAINING, stamp(c.now), c.rev
 			if Ready(n, m.Service) || reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_SERVING {
 				c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_DRAINING)
@@ -144,6 +157,7 @@ func (c *cluster) do(moves []*v1.Move) {
 			}
 			touched = reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_STOPPED || reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_FAILING
 			a.Wanted, a.Pool, a.Since, a.Revision = v1.Wanted_WANTED_SERVING, m.Pool, stamp(c.now), c.rev
+			c.begin(n, m)
 			c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_STARTING)
 		case v1.Action_ACTION_STOP:
 			touched = true
@@ -155,6 +169,16 @@ func (c *cluster) do(moves []*v1.Move) {
 		}
 		n.Generation++
 		n.ReportedGeneration = n.Generation
+	}
+}
+
+// begin notes what a start is for: all that restarts with it moves for the same
+// cause.
+func (c *cluster) begin(n *v1.Node, m *v1.Move) {
+	for _, a := range n.Assignments {
+		if a.Service == m.Service || restartGroup(n, m.Service) != "" && restartGroup(n, a.Service) == restartGroup(n, m.Service) {
+			c.repairs[instance{n.Id, a.Service}] = m.Cause == v1.Cause_CAUSE_REPAIR
+		}
 	}
 }
 

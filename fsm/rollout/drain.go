@@ -29,8 +29,15 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 		b.unheard(h)
 		return
 	}
-	if b.restartedNow(s) {
+	if b.restartedNow(s) || s.held {
 		return
+	}
+	if s.phase == ready {
+		if h := b.unsettled(s); h != nil {
+			b.note(b.staysFor(s, h))
+			s.held = true
+			return
+		}
 	}
 	goal, ready := b.goal(s.service), b.ledger.left[s.service]
 	lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_DRAIN)
@@ -51,13 +58,21 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 		b.queued[full] = true
 		return
 	}
-	b.enter(h.GetId(), pools)
-	b.propose(s, v1.Action_ACTION_DRAIN, s.assignment.GetPool(), b.drainReason(s, goal))
+	if m := b.move(s, v1.Action_ACTION_DRAIN, b.drainReason(s, goal)); b.permitted(s, m) {
+		b.enter(h.GetId(), pools)
+		b.propose(s, m)
+	}
 }
 
 func (b *board) drainReason(s *slot, goal uint32) string {
 	if goal == 0 && len(b.members[s.service]) == 0 {
 		return fmt.Sprintf("no pool serves %s any longer", s.service)
+	}
+	switch {
+	case s.host.GetSettings().GetDrain() != nil:
+		return fmt.Sprintf("the operator drains %s: %d wanted elsewhere, %d ready", s.host.GetId(), len(b.members[s.service]), b.ledger.before[s.service])
+	case s.assignment.GetBorrowed():
+		return fmt.Sprintf("pool %s is whole again: %d wanted, %d ready", s.assignment.GetPool(), len(b.members[s.service]), b.ledger.before[s.service])
 	}
 	return fmt.Sprintf("%s has its seat elsewhere: %d wanted, %d ready", s.service, len(b.members[s.service]), b.ledger.before[s.service])
 }
@@ -73,7 +88,7 @@ func (b *board) goal(service string) uint32 {
 		case ready, starting, draining, drained:
 			n++
 		case absent:
-			if s.host.GetState() == v1.NodeState_NODE_STATE_UP && !s.host.GetSettings().GetCordoned() {
+			if s.host.GetState() == v1.NodeState_NODE_STATE_UP && !s.host.closed() && s.host.acts() {
 				n++
 			}
 		}

@@ -79,20 +79,24 @@ func (c *cluster) judgeMoves(v View, moves []*v1.Move) {
 		if m.Reason == "" {
 			c.t.Fatalf("%v has no reason", m)
 		}
-		if n.State == v1.NodeState_NODE_STATE_DOWN {
+		if n.State == v1.NodeState_NODE_STATE_DOWN && !(m.Action == v1.Action_ACTION_RESEAT && m.Borrowed) {
 			c.t.Fatalf("%v: the node is down", m)
+		}
+		if m.Cause == v1.Cause_CAUSE_UNSPECIFIED {
+			c.t.Fatalf("%v has no cause", m)
 		}
 		switch m.Action {
 		case v1.Action_ACTION_START:
-			if a == nil && (n.State != v1.NodeState_NODE_STATE_UP || n.Settings.Cordoned) {
-				c.t.Fatalf("%v: the node is %v, cordoned %v", m, n.State, n.Settings.Cordoned)
+			if a == nil && (n.State != v1.NodeState_NODE_STATE_UP || n.Settings.Cordoned || n.Settings.Drain != nil) {
+				c.t.Fatalf("%v: the node is %v, set to %v", m, n.State, n.Settings)
 			}
 		case v1.Action_ACTION_DRAIN, v1.Action_ACTION_STOP:
 			if !v.Heard(m.Node) {
 				c.t.Fatalf("%v: the node was not heard", m)
 			}
-			if m.Action == v1.Action_ACTION_STOP && a.Wanted != v1.Wanted_WANTED_DRAINING {
-				c.t.Fatalf("%v: it was not drained", m)
+			timedOut := !Ready(n, m.Service) && !c.now.Before(a.Since.AsTime().Add(StartDeadline))
+			if m.Action == v1.Action_ACTION_STOP && a.Wanted != v1.Wanted_WANTED_DRAINING && !timedOut {
+				c.t.Fatalf("%v: it was not drained, and has not timed out", m)
 			}
 		}
 	}
@@ -132,7 +136,7 @@ func (c *cluster) movingNow(started map[string]bool) map[string]map[string]bool 
 			starting := a.Wanted == v1.Wanted_WANTED_SERVING && !Ready(n, a.Service) && c.now.Before(since.Add(time.Minute))
 			over := reported(n, a.Service) != v1.ServiceState_SERVICE_STATE_DRAINING || !c.now.Before(since.Add(70*time.Second))
 			leaving := a.Wanted == v1.Wanted_WANTED_DRAINING && !(started[a.Pool] && over)
-			if starting || leaving {
+			if starting && !c.repairs[instance{n.Id, a.Service}] || leaving {
 				if crowd[a.Pool] == nil {
 					crowd[a.Pool] = map[string]bool{}
 				}
@@ -213,10 +217,10 @@ func (c *cluster) story() string {
 		fmt.Fprintf(&b, "wave %d: %s\n", i, write(w))
 	}
 	for _, n := range c.nodes {
-		fmt.Fprintf(&b, "%s %s heard %v cordoned %v\n", n.Id, n.State, !c.deaf[n.Id], n.Settings.Cordoned)
+		fmt.Fprintf(&b, "%s %s heard %v settings %v\n", n.Id, n.State, !c.deaf[n.Id], n.Settings)
 		for _, a := range n.Assignments {
-			fmt.Fprintf(&b, "    %s of %s: %s since %s, %s, group %q\n",
-				a.Service, a.Pool, a.Wanted, a.Since.AsTime().Sub(noon), reported(n, a.Service), restartGroup(n, a.Service))
+			fmt.Fprintf(&b, "    %s of %s (borrowed %v): %s since %s, %s, group %q\n",
+				a.Service, a.Pool, a.Borrowed, a.Wanted, a.Since.AsTime().Sub(noon), reported(n, a.Service), restartGroup(n, a.Service))
 		}
 	}
 	for _, s := range c.view().Target.Seats {
@@ -315,5 +319,44 @@ func (c *cluster) mustBeAsPlanned(plan *v1.Plan, view View, waves [][]*v1.Move) 
 	}
 	if !reflect.DeepEqual(c.view().Target.Wanted(c.top), view.Target.Wanted(c.top)) {
 		c.t.Fatalf("the target changed on the way")
+	}
+}
+
+// judgeRestraints: nothing that is held is done, and nothing is done that must
+// not be: by the words of the design, not by the package's own.
+func (c *cluster) judgeRestraints(v View, step Step) {
+	c.t.Helper()
+	floors, coming := map[string]int{}, c.readyNow()
+	for service, floor := range c.inForce {
+		floors[service] = int(floor)
+	}
+	for _, n := range c.nodes {
+		for _, a := range n.Assignments {
+			if a.Wanted == v1.Wanted_WANTED_SERVING && !Ready(n, a.Service) && c.now.Before(a.Since.AsTime().Add(StartDeadline)) && n.State != v1.NodeState_NODE_STATE_DOWN {
+				coming[a.Service]++
+			}
+		}
+	}
+	for _, m := range step.Moves {
+		n := c.node(m.Node)
+		for _, f := range v.Restraints.Freezes {
+			frozen := map[string]bool{
+				"all": true, "node:" + m.Node: true, "pool:" + m.Pool: true, "service:" + m.Service: true,
+				"region:" + n.Region: true, "zone:" + n.Zone: true,
+			}
+			if frozen[f.Scope] && c.now.Before(f.Expires.AsTime()) {
+				c.t.Fatalf("%v: %s is frozen", m, f.Scope)
+			}
+		}
+		if n.Mode == v1.AgentMode_AGENT_MODE_OBSERVE || n.Unconfirmed || n.Ahead != nil || n.Frozen != "" && n.State != v1.NodeState_NODE_STATE_DOWN {
+			c.t.Fatalf("%v: the node's agent does nothing", m)
+		}
+		begins := m.Action == v1.Action_ACTION_START || m.Action == v1.Action_ACTION_UNDRAIN
+		if hold := v.Restraints.Hold; hold != nil && !hold.Slow && (!begins || coming[m.Service] >= floors[m.Service]) {
+			c.t.Fatalf("%v: it restores no floor, and Roster holds: %s has %d, its floor is %d", m, m.Service, coming[m.Service], floors[m.Service])
+		}
+		if begins {
+			coming[m.Service]++
+		}
 	}
 }

@@ -7,8 +7,8 @@ import (
 )
 
 // Next decides the next wave. While a move of the wave before is still waited
-// for, it proposes only what touches no service: calling off drains, and
-// changes of pool.
+// for, it proposes only what touches no service, as calling off drains and
+// changes of seat, and repairs, which wait for nobody.
 func Next(v View) Step {
 	if v.Target == nil {
 		return Step{Done: true}
@@ -16,21 +16,23 @@ func Next(v View) Step {
 	b := newBoard(v)
 	b.reseat()
 	b.undrain()
+	b.start(v1.Cause_CAUSE_REPAIR)
 	if !b.underway() {
 		b.stop()
-		b.start()
+		b.start(v1.Cause_CAUSE_REBALANCE)
 		b.drain(true)
 		if len(b.moves) == 0 {
 			b.drain(false)
 		}
 	}
-	step := Step{Moves: b.moves, Waiting: b.waiting()}
+	step := Step{Moves: b.moves, Held: b.allowed.held, Waiting: b.waiting()}
 	step.Done = len(step.Moves) == 0 && len(step.Waiting) == 0
 	return step
 }
 
 // underway: a move is still waited for. A drain that an older topology began is
-// not, since it may take long.
+// not, since it may take long, and neither is one that empties a node for the
+// operator.
 func (b *board) underway() bool {
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
@@ -42,18 +44,61 @@ func (b *board) underway() bool {
 	return false
 }
 
-func (b *board) current(s *slot) bool { return s.assignment.GetRevision() == b.v.Revision }
+func (b *board) current(s *slot) bool {
+	return s.assignment.GetRevision() == b.v.Revision && s.host.GetSettings().GetDrain() == nil
+}
 
 // reseat gives services that stay where they are to the pool that wants them
-// now. It touches no service, and makes the seat the node's own.
+// now, with a seat or without one. It touches no service.
 func (b *board) reseat() {
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
-			if s.wantedHere() && s.assignment != nil && s.serves() && s.assignment.GetPool() != s.pool && live(h.Node) {
-				b.propose(s, v1.Action_ACTION_RESEAT, s.pool, fmt.Sprintf("stays as it is; its node is a member of pool %s now", s.pool))
+			if s.assignment == nil || !s.serves() {
+				continue
+			}
+			var reason string
+			switch {
+			case !s.wantedHere() && b.givenAway(s):
+				reason = fmt.Sprintf("its node is down, and its seat of pool %s was given away", s.assignment.GetPool())
+			case !s.wantedHere() || s.seated() || !live(h.Node):
+				continue
+			case s.borrowed:
+				reason = "stays as it is, without a seat: " + b.reasonOf(s)
+			default:
+				reason = fmt.Sprintf("stays as it is; its node is a member of pool %s now", s.pool)
+			}
+			m := b.move(s, v1.Action_ACTION_RESEAT, reason)
+			m.Borrowed = s.borrowed || !s.wantedHere()
+			if b.permitted(s, m) {
+				b.propose(s, m)
 			}
 		}
 	}
+}
+
+// givenAway: the seat of a node that is down is held by another node, and its
+// own record has to say so before it comes back. Until its successor has
+// started, the seat counts as lost.
+func (b *board) givenAway(s *slot) bool {
+	pool := s.assignment.GetPool()
+	if s.phase != dark || pool == "" || s.assignment.GetBorrowed() {
+		return false
+	}
+	holders := 0
+	for _, m := range b.members[s.service] {
+		if m.seatedIn(pool) {
+			if m.assignment == nil || !m.seated() || m.phase == starting {
+				return false
+			}
+			holders++
+		}
+	}
+	for _, size := range b.v.Target.Sizes {
+		if size.Pool == pool {
+			return holders > 0 && holders >= int(size.Wanted)
+		}
+	}
+	return false
 }
 
 // undrain calls off drains of what is wanted again.
@@ -68,38 +113,46 @@ func (b *board) undrain() {
 				b.block(s, v1.Action_ACTION_UNDRAIN, blocked)
 				continue
 			}
-			b.enter(h.GetId(), []string{s.pool})
-			b.propose(s, v1.Action_ACTION_UNDRAIN, s.pool, fmt.Sprintf("pool %s wants it here again", s.pool))
+			m := b.move(s, v1.Action_ACTION_UNDRAIN, fmt.Sprintf("pool %s wants it here again", s.pool))
+			if b.permitted(s, m) {
+				b.enter(h.GetId(), []string{s.pool})
+				b.propose(s, m)
+			}
 		}
 	}
 }
 
-// start begins what is missing, node by node, all of a node's restart group
-// together: that is one restart.
-func (b *board) start() {
+// start begins what is missing for one cause, node by node, all of a node's
+// restart group together: that is one restart.
+func (b *board) start(cause v1.Cause) {
 	for _, h := range b.hosts {
-		if h.GetState() != v1.NodeState_NODE_STATE_UP || h.GetSettings().GetCordoned() {
+		if h.GetState() != v1.NodeState_NODE_STATE_UP || h.closed() {
 			continue
 		}
 		for _, s := range h.slots {
-			if s.taken() || s.phase != absent || !s.wantedHere() {
+			if !b.missing(s, cause) {
 				continue
 			}
 			together := []*slot{s}
 			s.mates(func(m *slot) {
-				if !m.taken() && m.phase == absent && m.wantedHere() {
+				if b.missing(m, cause) {
 					together = append(together, m)
 				}
 			})
-			b.startTogether(h, together)
+			b.startTogether(h, together, cause == v1.Cause_CAUSE_REPAIR)
 		}
 	}
 }
 
-func (b *board) startTogether(h *host, together []*slot) {
+// missing: it has to be started, for this cause.
+func (b *board) missing(s *slot, cause v1.Cause) bool {
+	return !s.taken() && !s.held && s.phase == absent && s.wantedHere() && b.cause(s, v1.Action_ACTION_START) == cause
+}
+
+func (b *board) startTogether(h *host, together []*slot, repair bool) {
 	first := together[0]
 	lost := b.ledger.lossesOf(h.Node, first.service, v1.Action_ACTION_START)
-	if b.endsSessions(first) {
+	if b.endsSessions(first) && !(repair && b.short(first.service)) {
 		return
 	}
 	if len(lost) > 0 && !h.heard {
@@ -110,21 +163,45 @@ func (b *board) startTogether(h *host, together []*slot) {
 		b.block(first, v1.Action_ACTION_START, blocked)
 		return
 	}
+	var moves []*v1.Move
 	pools := poolsOf(h, lost)
 	for _, s := range together {
 		if !b.traffic(s.pool).unbound {
 			pools = append(pools, s.pool)
 		}
 	}
-	if full, ok := b.room(h.GetId(), pools, v1.Action_ACTION_START); !ok {
+	if full, ok := b.room(h.GetId(), pools, v1.Action_ACTION_START); !ok && !repair {
 		b.queued[full] = true
 		return
 	}
-	b.enter(h.GetId(), pools)
+	begun := together[:0]
 	for _, s := range together {
-		reason := fmt.Sprintf("pool %s: %s", s.pool, b.seats[placedSeat{s.pool, h.GetId()}])
-		b.propose(s, v1.Action_ACTION_START, s.pool, reason)
+		m := b.move(s, v1.Action_ACTION_START, b.startReason(s))
+		if b.permitted(s, m) {
+			begun, moves = append(begun, s), append(moves, m)
+		}
 	}
+	if len(moves) > 0 && !repair {
+		b.enter(h.GetId(), pools)
+	}
+	for i, m := range moves {
+		b.propose(begun[i], m)
+	}
+}
+
+func (b *board) startReason(s *slot) string {
+	if s.borrowed {
+		return fmt.Sprintf("stands in for pool %s: %s", s.pool, b.reasonOf(s))
+	}
+	return fmt.Sprintf("pool %s: %s", s.pool, b.reasonOf(s))
+}
+
+// reasonOf is why the target wants it here.
+func (b *board) reasonOf(s *slot) string {
+	if s.borrowed {
+		return b.reasons[spot{s.pool, s.host.GetId(), s.service}]
+	}
+	return b.reasons[spot{s.pool, s.host.GetId(), ""}]
 }
 
 // endsSessions: a restart of its group would cut a drain short that is still
@@ -133,41 +210,4 @@ func (b *board) endsSessions(s *slot) bool {
 	ends := false
 	s.mates(func(m *slot) { ends = ends || m.phase == draining && !m.taken() })
 	return ends
-}
-
-// stop removes what has drained. It asks for no room: the drain has done so for
-// the restart as well.
-func (b *board) stop() {
-	for _, h := range b.hosts {
-		for _, s := range h.slots {
-			if s.taken() || s.phase != drained || s.wantedHere() {
-				continue
-			}
-			if !h.heard {
-				b.unheard(h)
-				continue
-			}
-			if b.endsSessions(s) {
-				continue
-			}
-			lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_STOP)
-			if blocked, ok := b.ledger.allows(lost); !ok {
-				b.block(s, v1.Action_ACTION_STOP, blocked)
-				b.hold(s)
-				continue
-			}
-			b.propose(s, v1.Action_ACTION_STOP, s.assignment.GetPool(), b.stopReason(s))
-			b.leave(s)
-		}
-	}
-}
-
-func (b *board) stopReason(s *slot) string {
-	switch report(s.host.Node, s.service).GetState() {
-	case v1.ServiceState_SERVICE_STATE_DRAINED, v1.ServiceState_SERVICE_STATE_STOPPED:
-		return "its drain has ended"
-	case v1.ServiceState_SERVICE_STATE_SERVING, v1.ServiceState_SERVICE_STATE_DRAINING:
-		return fmt.Sprintf("the bound of its drain, %s, has passed", s.assignment.GetDrain().AsDuration())
-	}
-	return "it is not serving, so there is nothing to drain"
 }

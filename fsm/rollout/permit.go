@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -34,13 +35,24 @@ type Held struct {
 // a hold; policy. underFloor says whether a service has fewer ready, those on
 // their way included, than its floor in force.
 func (r Restraints) Permits(n *v1.Node, m *v1.Move, policy *v1.Policy, now time.Time, underFloor func(service string) bool) (why string, ok bool) {
+	if why, ok := r.withoutPolicy(n, m, now, underFloor); !ok {
+		return why, false
+	}
+	if r.approved(m) {
+		return "", true
+	}
+	return r.byPolicy(m, policy)
+}
+
+// withoutPolicy asks everything but who decides.
+func (r Restraints) withoutPolicy(n *v1.Node, m *v1.Move, now time.Time, underFloor func(service string) bool) (why string, ok bool) {
 	if why := Forbidden(r.Freezes, n, m, now); why != "" {
 		return why, false
 	}
-	if r.Hold != nil && !restores(m, underFloor) && !(r.Hold.GetSlow() && m.GetCause() == v1.Cause_CAUSE_REPAIR) {
-		return "Roster holds: " + r.Hold.GetReason(), false
+	if r.Hold == nil || restores(m, underFloor) || r.Hold.GetSlow() && m.GetCause() == v1.Cause_CAUSE_REPAIR {
+		return "", true
 	}
-	return r.decided(m, policy)
+	return "Roster holds: " + r.Hold.GetReason(), false
 }
 
 // Forbidden says why nobody may make a move to a node now, whatever a plan or an
@@ -83,15 +95,7 @@ func Covers(scope string, n *v1.Node, m *v1.Move) bool {
 	case "pool":
 		return m.GetPool() == name || assignment(n, m.GetService()).GetPool() == name
 	case "service":
-		if m.GetService() == name {
-			return true
-		}
-		for _, mate := range Restarts(n, m.GetService(), m.GetAction()) {
-			if mate == name {
-				return true
-			}
-		}
-		return false
+		return m.GetService() == name || slices.Contains(Restarts(n, m.GetService(), m.GetAction()), name)
 	case "region":
 		return n.GetRegion() == name
 	case "zone":
@@ -101,8 +105,28 @@ func Covers(scope string, n *v1.Node, m *v1.Move) bool {
 	return true
 }
 
+// acts: its agent does what it is told.
+func (h *host) acts() bool { return inert(h.Node) == "" }
+
 // untouchable says why the host or its agent lets nothing happen; empty: it does.
 func untouchable(n *v1.Node, m *v1.Move) string {
+	if why := inert(n); why != "" {
+		return why
+	}
+	ends := Losses(n, m.GetService(), m.GetAction())
+	if m.GetAction() == v1.Action_ACTION_DRAIN || m.GetAction() == v1.Action_ACTION_STOP {
+		ends = append(ends, m.GetService())
+	}
+	for _, service := range ends {
+		if neverStop(n, service) {
+			return fmt.Sprintf("the configuration of %s says that %s is never stopped there", n.GetId(), service)
+		}
+	}
+	return ""
+}
+
+// inert says why a node's agent does nothing that it is told; empty: it does.
+func inert(n *v1.Node) string {
 	switch {
 	case n.GetMode() == v1.AgentMode_AGENT_MODE_OBSERVE:
 		return n.GetId() + " observes: its agent touches nothing until it is activated"
@@ -112,15 +136,6 @@ func untouchable(n *v1.Node, m *v1.Move) string {
 		return n.GetId() + " holds a newer set than the cluster knows, and follows nothing until it is adopted"
 	case n.GetFrozen() != "" && live(n):
 		return fmt.Sprintf("%s is frozen on its host: %s", n.GetId(), n.GetFrozen())
-	}
-	ends := Losses(n, m.GetService(), m.GetAction())
-	if m.GetAction() == v1.Action_ACTION_DRAIN || m.GetAction() == v1.Action_ACTION_STOP {
-		ends = append(ends, m.GetService())
-	}
-	for _, service := range ends {
-		if neverStop(n, service) {
-			return fmt.Sprintf("%s's own configuration says that %s is never stopped there", n.GetId(), service)
-		}
 	}
 	return ""
 }
@@ -143,8 +158,8 @@ func restores(m *v1.Move, underFloor func(service string) bool) bool {
 	return false
 }
 
-// decided says whether policy lets a move be made, or an approval.
-func (r Restraints) decided(m *v1.Move, policy *v1.Policy) (why string, ok bool) {
+// byPolicy says whether a move is made without anybody's approval.
+func (r Restraints) byPolicy(m *v1.Move, policy *v1.Policy) (why string, ok bool) {
 	name, who := "rebalance", policy.GetRebalance()
 	if m.GetCause() == v1.Cause_CAUSE_REPAIR {
 		name, who = "repair", policy.GetRepair()
@@ -152,31 +167,20 @@ func (r Restraints) decided(m *v1.Move, policy *v1.Policy) (why string, ok bool)
 	switch {
 	case who != v1.Automation_AUTOMATION_APPROVE && who != v1.Automation_AUTOMATION_OFF:
 		return "", true
-	case r.Open && m.GetCause() != v1.Cause_CAUSE_REPAIR, r.Approved(m):
+	case r.Open && m.GetCause() != v1.Cause_CAUSE_REPAIR:
 		return "", true
 	case who == v1.Automation_AUTOMATION_OFF:
 		return "policy." + name + " is off", false
 	}
-	return "it waits for approval, as policy." + name + " says", false
+	return "policy." + name + " waits for the operator's approval", false
 }
 
-// Approved: the operator approved a plan with this move.
-func (r Restraints) Approved(m *v1.Move) bool {
+// approved: a plan with this move was approved.
+func (r Restraints) approved(m *v1.Move) bool {
 	for _, a := range r.Approvals {
-		if a.GetRejected() || a.GetCause() != m.GetCause() {
-			continue
-		}
-		for _, approved := range a.GetMoves() {
-			if sameMove(approved, m) {
-				return true
-			}
+		if !a.GetRejected() && slices.ContainsFunc(a.GetMoves(), func(of *v1.Move) bool { return keyOf(of) == keyOf(m) }) {
+			return true
 		}
 	}
 	return false
-}
-
-// sameMove compares what a plan's id is made of.
-func sameMove(a, b *v1.Move) bool {
-	return a.GetNode() == b.GetNode() && a.GetService() == b.GetService() && a.GetAction() == b.GetAction() &&
-		a.GetPool() == b.GetPool() && a.GetBorrowed() == b.GetBorrowed()
 }

@@ -22,6 +22,9 @@ func Plan(v View) *v1.Plan {
 	for _, s := range v.Target.Seats {
 		p.Seats = append(p.Seats, proto.CloneOf(s))
 	}
+	for _, l := range v.Target.Loans {
+		p.Loans = append(p.Loans, proto.CloneOf(l))
+	}
 	for _, s := range v.Target.Shortages {
 		p.Shortages = append(p.Shortages, proto.CloneOf(s))
 	}

@@ -38,6 +38,9 @@ type View struct {
 	Heard func(node string) bool
 	// What keeps moves from being made.
 	Restraints Restraints
+
+	// Only moves of this cause, whatever policy says; see Propose.
+	only v1.Cause
 }
 
 // Step is what to propose now.

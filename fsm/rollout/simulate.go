@@ -116,11 +116,12 @@ func (s *simulation) apply(n *v1.Node, m *v1.Move) {
 			n.Assignments = append(n.Assignments, a)
 			s.report(n, m.GetService(), v1.ServiceState_SERVICE_STATE_STARTING)
 		}
-		a.Wanted, a.Pool = v1.Wanted_WANTED_SERVING, m.GetPool()
+		a.Wanted, a.Pool, a.Borrowed = v1.Wanted_WANTED_SERVING, m.GetPool(), m.GetBorrowed()
 	case v1.Action_ACTION_RESEAT:
-		a.Pool = m.GetPool()
+		a.Pool, a.Borrowed = m.GetPool(), m.GetBorrowed()
 	case v1.Action_ACTION_DRAIN:
 		a.Wanted, a.Since = v1.Wanted_WANTED_DRAINING, s.since
+		a.Drain = durationpb.New(DrainBound(n, s.drains[m.GetService()].AsDuration(), s.view.Now))
 		if serving(n, m.GetService()) {
 			s.report(n, m.GetService(), v1.ServiceState_SERVICE_STATE_DRAINING)
 		}

@@ -34,16 +34,18 @@ func (b *board) traffic(pool string) *traffic {
 }
 
 func (b *board) countTraffic(ready map[string]uint32) {
-	for seat := range b.seats {
-		b.traffic(seat.pool).seats++
+	for pool, n := range b.seats {
+		b.traffic(pool).seats = n
 	}
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
 			if s.assignment == nil {
 				continue
 			}
-			b.traffic(s.assignment.GetPool()).members[h.GetId()] = true
-			if s.moves() {
+			if !s.assignment.GetBorrowed() {
+				b.traffic(s.assignment.GetPool()).members[h.GetId()] = true
+			}
+			if s.moves() && !b.repairs(s) {
 				b.enter(h.GetId(), b.tiedPools(s))
 			}
 		}

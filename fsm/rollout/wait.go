@@ -41,6 +41,7 @@ func (b *board) waiting() []string {
 		}
 		out = append(out, fmt.Sprintf(format, args...))
 	}
+	b.sayHeld(say)
 	for _, h := range b.hosts {
 		b.waitingFor(h, say)
 	}
@@ -53,18 +54,45 @@ func (b *board) waiting() []string {
 	return out
 }
 
+// sayHeld says what is not made though it is safe, reason by reason.
+func (b *board) sayHeld(say func(string, ...any)) {
+	var order []string
+	first, more := map[string]*v1.Move{}, map[string]int{}
+	for _, h := range b.allowed.held {
+		if first[h.Why] == nil {
+			order, first[h.Why] = append(order, h.Why), h.Move
+			continue
+		}
+		more[h.Why]++
+	}
+	for _, why := range order {
+		m, others := first[why], ""
+		if n := more[why]; n > 0 {
+			others = fmt.Sprintf(" and %d more", n)
+		}
+		say("%s %s on %s%s is not done: %s", actionWords[m.GetAction()], m.GetService(), m.GetNode(), others, why)
+	}
+}
+
+var actionWords = map[v1.Action]string{
+	v1.Action_ACTION_START: "starting", v1.Action_ACTION_DRAIN: "draining", v1.Action_ACTION_STOP: "stopping",
+	v1.Action_ACTION_UNDRAIN: "calling off the drain of", v1.Action_ACTION_RESEAT: "giving another seat to",
+}
+
 // waitingFor says what one node is waited for.
 func (b *board) waitingFor(h *host, say func(string, ...any)) {
 	var changes, starts, drains []string
 	for _, s := range h.slots {
 		switch {
-		case s.taken():
+		case s.taken(), s.held && s.phase != stuck:
 		case s.phase == starting:
 			say("%s on %s has to become ready", s.service, h.GetId())
+		case s.phase == stuck && reportsFailing(s) && s.wantedHere():
+			say("%s on %s fails%s", s.service, h.GetId(), b.detail(s))
 		case s.phase == stuck && s.wantedHere():
 			say("%s on %s has not become ready within %s%s", s.service, h.GetId(), StartDeadline, b.detail(s))
 		case s.phase == draining:
-			say("%s on %s drains%s, at most %s", s.service, h.GetId(), b.sessions(s), s.assignment.GetDrain().AsDuration())
+			say("%s on %s drains%s, at most %s", s.service, h.GetId(), b.sessions(s), s.drainTime())
 		case s.phase == drained && !s.wantedHere():
 			say("%s on %s has drained and has to be stopped", s.service, h.GetId())
 		case s.phase == absent:
@@ -82,10 +110,10 @@ func (b *board) waitingFor(h *host, say func(string, ...any)) {
 		say("%s is down, and %s is changed there when it is back", h.GetId(), list)
 	case h.GetState() != v1.NodeState_NODE_STATE_UP:
 		say("%s is suspect, and %s is changed there when it is heard again", h.GetId(), list)
-	case h.GetSettings().GetCordoned():
+	case h.closed() && len(drains) == 0:
 		say("%s is cordoned, and %s is not changed there", h.GetId(), list)
 	default:
-		if len(starts) > 0 {
+		if len(starts) > 0 && !h.closed() {
 			say("%s has to be started on %s", strings.Join(starts, ", "), h.GetId())
 		}
 		if len(drains) > 0 {
@@ -96,7 +124,11 @@ func (b *board) waitingFor(h *host, say func(string, ...any)) {
 
 // changes: the set of a node that is down is not the target's.
 func (s *slot) changes() bool {
-	return !s.wantedHere() || !s.serves() || s.assignment.GetPool() != s.pool
+	return !s.wantedHere() || !s.serves() || !s.seated()
+}
+
+func reportsFailing(s *slot) bool {
+	return report(s.host.Node, s.service).GetState() == v1.ServiceState_SERVICE_STATE_FAILING
 }
 
 func (b *board) detail(s *slot) string {

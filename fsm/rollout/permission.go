@@ -1,0 +1,111 @@
+package rollout
+
+import (
+	"fmt"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// permission is the restraints as the wave grows.
+type permission struct {
+	held []Held
+	asks map[moveKey]bool // of held moves, so that each is told once
+	// Moves of approved plans.
+	approved map[moveKey]bool
+	// Starts that are on their way to be ready, by service.
+	coming map[string]uint32
+	// Nodes that mend a pool now, by pool: a slow hold lets one do so at a time.
+	mending map[string]map[string]bool
+}
+
+// moveKey is what a move is to a plan's id and to an approval.
+type moveKey struct {
+	node, service, pool string
+	action              v1.Action
+	borrowed            bool
+}
+
+func keyOf(m *v1.Move) moveKey {
+	return moveKey{m.GetNode(), m.GetService(), m.GetPool(), m.GetAction(), m.GetBorrowed()}
+}
+
+func (b *board) newPermission() *permission {
+	p := &permission{asks: map[moveKey]bool{}, approved: map[moveKey]bool{}, coming: map[string]uint32{}, mending: map[string]map[string]bool{}}
+	for _, a := range b.v.Restraints.Approvals {
+		for _, m := range a.GetMoves() {
+			if !a.GetRejected() {
+				p.approved[keyOf(m)] = true
+			}
+		}
+	}
+	for _, h := range b.hosts {
+		for _, s := range h.slots {
+			if s.phase == starting {
+				p.coming[s.service]++
+			}
+			if b.repairs(s) {
+				p.mend(s.assignment.GetPool(), h.GetId())
+			}
+		}
+	}
+	return p
+}
+
+func (p *permission) mend(pool, node string) {
+	if p.mending[pool] == nil {
+		p.mending[pool] = map[string]bool{}
+	}
+	p.mending[pool][node] = true
+}
+
+// underFloor: fewer are ready, or on their way to be, than the floor in force.
+func (b *board) underFloor(service string) bool {
+	return b.ledger.before[service]+b.allowed.coming[service] < b.ledger.floors[service].GetFloor()
+}
+
+// permitted says whether a move that is safe may be made. One that may not is
+// held, and told.
+func (b *board) permitted(s *slot, m *v1.Move) bool {
+	if b.v.only != v1.Cause_CAUSE_UNSPECIFIED && m.GetCause() != b.v.only {
+		return false
+	}
+	why, ok := b.ask(s, m)
+	if ok {
+		return true
+	}
+	s.held = true
+	if key := keyOf(m); !b.allowed.asks[key] {
+		b.allowed.asks[key] = true
+		b.allowed.held = append(b.allowed.held, Held{Move: m, Why: why})
+	}
+	return false
+}
+
+func (b *board) ask(s *slot, m *v1.Move) (why string, ok bool) {
+	r := b.v.Restraints
+	if why, ok := r.withoutPolicy(s.host.Node, m, b.v.Now, b.underFloor); !ok {
+		return why, false
+	}
+	if r.Hold != nil && !restores(m, b.underFloor) {
+		// It is slow, else it would not have come so far.
+		mending := b.allowed.mending[m.GetPool()]
+		if len(mending) > 0 && !mending[m.GetNode()] {
+			return fmt.Sprintf("Roster holds: pool %s is repaired one node at a time", m.GetPool()), false
+		}
+	}
+	if b.v.only != v1.Cause_CAUSE_UNSPECIFIED || b.allowed.approved[keyOf(m)] {
+		return "", true
+	}
+	return r.byPolicy(m, b.v.Topology.GetPolicy())
+}
+
+// grant notes what a permitted move takes up.
+func (b *board) grant(m *v1.Move) {
+	switch m.GetAction() {
+	case v1.Action_ACTION_START, v1.Action_ACTION_UNDRAIN:
+		b.allowed.coming[m.GetService()]++
+	}
+	if m.GetCause() == v1.Cause_CAUSE_REPAIR {
+		b.allowed.mend(m.GetPool(), m.GetNode())
+	}
+}
