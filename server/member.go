@@ -220,6 +220,7 @@ func (m *Member) Run(ctx context.Context) error {
 	group.Go(func() error { return m.raft.Lead(ctx, m.lead) })
 	group.Go(func() error { return m.relay(ctx) })
 	group.Go(func() error { return m.introduce(ctx) })
+	group.Go(func() error { return m.replace(ctx) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():

@@ -19,11 +19,16 @@ import (
 
 func newJoin(sh *shell) *cobra.Command {
 	var place placeFlags
+	var replace string
 	cmd := &cobra.Command{
 		Use:   "join --member ADDRESS",
 		Short: "Make a member that joins a cluster",
 		Long: `Make the data folder of a further member and tell the cluster of it. It gets a
 vote when it was started and has caught up. It starts nothing.
+
+With --replace it joins in the place of another member, dead or alive: once the
+new one has its vote, the old one is removed, but not where that would cost the
+quorum. Its name and addresses must be its own.
 
 It may be run again where it broke off, with the same data folder: the member
 keeps its id and joins once.`,
@@ -33,15 +38,20 @@ keeps its id and joins once.`,
 		Args: arguments(0, 0),
 	}
 	place.addTo(cmd)
+	cmd.Flags().StringVar(&replace, "replace", "", "`name` or id of the member that goes once the new one has a vote")
+	must(cmd.RegisterFlagCompletionFunc("replace", sh.completeMember))
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		if err := place.validate(); err != nil {
 			return err
 		}
-		joined, err := join(cmd.Context(), sh, place)
+		joined, err := join(cmd.Context(), sh, place, replace)
 		if err != nil {
 			return fmt.Errorf("join: %w", err)
 		}
 		sh.say("Member %s (%s) joins cluster %s (%s).\n", joined.Name, joined.ID, joined.ClusterName, joined.ClusterID)
+		if joined.Replaces != "" {
+			sh.say("It replaces member %s, which is removed once this one has a vote.", joined.Replaces)
+		}
 		sh.say("Start it:  roster server --data %s%s", place.dir, certFlags(sh.connect.Files))
 		return nil
 	}
@@ -52,15 +62,18 @@ keeps its id and joins once.`,
 // member's id is on disk before the cluster hears it, and the cluster has the
 // member before the data folder is complete. So no id is ever used for two
 // folders, and none is left behind in the cluster.
-func join(ctx context.Context, sh *shell, place placeFlags) (raftnode.Identity, error) {
+func join(ctx context.Context, sh *shell, place placeFlags, replace string) (raftnode.Identity, error) {
 	identity, err := raftnode.Load(place.dir)
 	switch {
 	case err == nil:
-		if err := sameMember(identity, place); err != nil {
+		if err := errors.Join(sameMember(identity, place), sameReplaced(identity, replace)); err != nil {
 			return identity, err
 		}
 		// Complete already; the cluster may not know it any more, or not yet.
 		sh.connect.ClusterID = identity.ClusterID
+		if err := sameEpoch(ctx, sh, identity, place.dir); err != nil {
+			return identity, err
+		}
 		_, err := announce(ctx, sh, identity)
 		return identity, err
 	case !errors.Is(err, raftnode.ErrNoMember):
@@ -69,16 +82,21 @@ func join(ctx context.Context, sh *shell, place placeFlags) (raftnode.Identity, 
 	if err := ownCertificate(sh.connect.Files, place.name); err != nil {
 		return identity, err
 	}
+	replaces, err := replaced(ctx, sh, place, replace)
+	if err != nil {
+		return identity, err
+	}
 	id, err := keptID(place.dir)
 	if err != nil {
 		return identity, err
 	}
-	identity = raftnode.Identity{ID: id, Name: place.name, RaftAddress: place.raftAddress, Address: place.address}
+	identity = raftnode.Identity{ID: id, Name: place.name, RaftAddress: place.raftAddress, Address: place.address, Replaces: replaces}
 	cluster, err := announce(ctx, sh, identity)
 	if err != nil {
 		return identity, err
 	}
 	identity.ClusterID, identity.ClusterName = cluster.GetId(), cluster.GetName()
+	identity.Epoch = cluster.GetEpoch()
 	identity.Certificates = !sh.connect.Files.IsZero()
 	identity.Profile, identity.RoundTripMS = cluster.GetProfile(), cluster.GetRoundTripMs()
 	if err := raftnode.PrepareJoin(place.dir, identity); err != nil {
@@ -116,6 +134,26 @@ func sameMember(identity raftnode.Identity, place placeFlags) error {
 	}
 	return fmt.Errorf("%s: %w: it holds member %s of cluster %s at %s (raft %s)\n  name another folder with --data, or run it with these values",
 		place.dir, raftnode.ErrUsed, identity.Name, identity.ClusterName, identity.Address, identity.RaftAddress)
+}
+
+// sameEpoch refuses a data folder of a history that is over, before the cluster
+// takes its member in: the others would not speak to it.
+func sameEpoch(ctx context.Context, sh *shell, identity raftnode.Identity, dir string) error {
+	link, err := sh.connect.Open()
+	if err != nil {
+		return err
+	}
+	defer link.Close()
+	response, err := call(ctx, sh, v1.NewClusterServiceClient(link).GetStatus, &v1.GetStatusRequest{})
+	if err != nil {
+		return err
+	}
+	now := response.GetStatus().GetEpoch()
+	if identity.Epoch == 0 || now == 0 || identity.Epoch == now {
+		return nil
+	}
+	return fmt.Errorf("%w: %s was made in epoch %d of cluster %s, which was recovered or restored since and is in epoch %d\n  delete %s and run this again",
+		raftnode.ErrSuperseded, dir, identity.Epoch, identity.ClusterName, now, dir)
 }
 
 // keptIDFile has the id of a member that has begun to join.

@@ -16,7 +16,8 @@ func newMember(sh *shell) *cobra.Command {
 	return group("member", "Read and change the members",
 		`A member is a control-plane server with one vote. A new one joins with
 "roster join".`,
-		newMemberList(sh), newMemberRemove(sh), newMemberLeave(sh), newMemberTransfer(sh), newMemberSnapshot(sh))
+		newMemberList(sh), newMemberRemove(sh), newMemberLeave(sh), newMemberTransfer(sh), newMemberSnapshot(sh),
+		newMemberRestore(sh), newMemberRecover(sh))
 }
 
 func newMemberList(sh *shell) *cobra.Command {

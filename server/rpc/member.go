@@ -61,24 +61,8 @@ func (c *Cluster) RemoveMember(ctx context.Context, r *v1.RemoveMemberRequest) (
 	if err := requireRequestID(r.GetRequestId()); err != nil {
 		return nil, err
 	}
-	if err := c.Gate.Fresh(ctx); err != nil {
-		return nil, toStatus(err)
-	}
-	// Where there is neither record nor vote, the state machine says whether this
-	// very request took them away.
-	inGroup := slices.ContainsFunc(c.Raft.Servers(), func(s raftnode.Server) bool { return s.ID == r.GetId() })
-	if inGroup || c.Machine.State().Member(r.GetId()) != nil {
-		if err := c.keepsQuorum(ctx, r.GetId()); err != nil {
-			return nil, err
-		}
-		if err := c.change(ctx, &peerv1.MembershipRequest{Change: &peerv1.MembershipRequest_Remove{Remove: r.GetId()}}); err != nil {
-			return nil, err
-		}
-	}
-	result, err := c.Gate.Propose(ctx, auth.Caller(ctx).URI(), r.GetRequestId(), &storev1.Command{Command: &storev1.Command_RemoveMember{
-		RemoveMember: &storev1.RemoveMember{Id: r.GetId()},
-	}})
-	if err := outcome(result, err); err != nil {
+	result, err := c.Retire(ctx, auth.Caller(ctx).URI(), r.GetRequestId(), r.GetId())
+	if err != nil {
 		return nil, err
 	}
 	return &v1.RemoveMemberResponse{Index: result.GetIndex()}, nil
