@@ -6,6 +6,12 @@ import "roster/fsm"
 // very node, for as long as the record is there. The channel is closed when that
 // may have changed. It does not look at a clock: a freeze whose time has passed
 // ends for everybody when its record goes.
-func handsOff(_ *fsm.State, _ string) (bool, <-chan struct{}) {
-	return false, nil
+func handsOff(state *fsm.State, node string) (bool, <-chan struct{}) {
+	freezes, changed := state.FreezesAndWatch()
+	for _, f := range freezes {
+		if f.GetScope() == "node:"+node {
+			return true, changed
+		}
+	}
+	return false, changed
 }
