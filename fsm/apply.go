@@ -33,7 +33,7 @@ func (d *draft) applyTopology(c *storev1.ApplyTopology) *storev1.Result {
 		}
 		wanted, source = old.GetTopology(), old.GetSource()
 	}
-	if c.GetBasis() != "" && c.GetBasis() != basis(wanted, d.revision(), nodes) {
+	if c.GetBasis() != "" && c.GetBasis() != basis(wanted, d.revision(), nodes, d.env.GetSchema()) {
 		return refused(codeAborted, ReasonStaleBasis, "the plan's basis is no longer true: it was made for another file, or the topology in force or some nodes changed since; plan again")
 	}
 	if refusal := checkTopology(wanted, source, d.cluster.GetName()); refusal != nil {
@@ -114,7 +114,9 @@ func stops(before, after *v1.Topology, target *placement.Target, nodes []*v1.Nod
 	serving, stopped := 0, 0
 	for _, n := range nodes {
 		for _, a := range n.GetAssignments() {
-			if a.GetWanted() != v1.Wanted_WANTED_SERVING {
+			// What stands in goes back by itself, and what only is observed is stopped
+			// by nobody.
+			if a.GetWanted() != v1.Wanted_WANTED_SERVING || a.GetBorrowed() || observes(n) {
 				continue
 			}
 			serving++
@@ -135,6 +137,8 @@ func (d *draft) enforce(t *v1.TopologyRevision, effective *v1.Topology) {
 		d.touched[service] = d.ready[service]
 	}
 	d.topology, d.effective = t, effective
+	d.approvals = nil
+	d.openOrder()
 	d.topologies.put(topologyKey(t), t)
 	if keep := uint64(d.limits.revisions); t.GetRevision() > keep {
 		d.topologies.drop(ordered(t.GetRevision() - keep))

@@ -30,6 +30,32 @@ const (
 	EventMemberAdded        = "member.added"
 	EventMemberChanged      = "member.changed"
 	EventMemberRemoved      = "member.removed"
+	EventClusterSchema      = "cluster.schema"
+	EventEpochRaised        = "epoch.raised"
+	EventNodeDrain          = "node.drain"
+	EventNodeUndrain        = "node.undrain"
+	EventNodeDrained        = "node.drained"
+	EventNodeActivated      = "node.activated"
+	EventNodeObserving      = "node.observing"
+	EventNodeAdopted        = "node.adopted"
+	EventNodeAhead          = "node.ahead"
+	EventNodeReplaced       = "node.replaced"
+	EventNodeConfirmed      = "node.confirmed"
+	EventNodeFrozen         = "node.frozen"
+	EventNodeUnfrozen       = "node.unfrozen"
+	EventAgentRefused       = "agent.refused"
+	EventAssignmentLoan     = "assignment.loan"
+	EventAssignmentReturned = "assignment.returned"
+	EventFreezeCreated      = "freeze.created"
+	EventFreezeEnded        = "freeze.ended"
+	EventFreezeExpired      = "freeze.expired"
+	EventHoldBegan          = "hold.began"
+	EventHoldChanged        = "hold.changed"
+	EventHoldEnded          = "hold.ended"
+	EventHoldOverridden     = "hold.overridden"
+	EventPlanApproved       = "plan.approved"
+	EventPlanRejected       = "plan.rejected"
+	EventRolloutSettled     = "rollout.settled"
 )
 
 // EventKinds lists every kind.
@@ -59,6 +85,32 @@ func EventKinds() []string {
 		EventMemberAdded,
 		EventMemberChanged,
 		EventMemberRemoved,
+		EventClusterSchema,
+		EventEpochRaised,
+		EventNodeDrain,
+		EventNodeUndrain,
+		EventNodeDrained,
+		EventNodeActivated,
+		EventNodeObserving,
+		EventNodeAdopted,
+		EventNodeAhead,
+		EventNodeReplaced,
+		EventNodeConfirmed,
+		EventNodeFrozen,
+		EventNodeUnfrozen,
+		EventAgentRefused,
+		EventAssignmentLoan,
+		EventAssignmentReturned,
+		EventFreezeCreated,
+		EventFreezeEnded,
+		EventFreezeExpired,
+		EventHoldBegan,
+		EventHoldChanged,
+		EventHoldEnded,
+		EventHoldOverridden,
+		EventPlanApproved,
+		EventPlanRejected,
+		EventRolloutSettled,
 	}
 }
 

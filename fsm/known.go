@@ -13,7 +13,7 @@ func (s *State) Knows(id, instance, version string, claims *v1.NodeClaims) bool 
 	if n == nil || n.GetInstance() != instance || n.GetAgentVersion() != clip(version) {
 		return false
 	}
-	normal, err := normalClaims(claims)
+	normal, err := normalClaims(claims, s.cluster.GetSchema())
 	return err == nil && proto.Equal(n.GetClaims(), normal)
 }
 

@@ -3,6 +3,7 @@ package fsm
 import (
 	"fmt"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 )
@@ -13,12 +14,14 @@ type limits struct {
 	events, eventBytes  int
 	revisions, requests int
 	nodes, members      int
+	freezes             int
 }
 
 var standardLimits = limits{
 	events: 100_000, eventBytes: 64 << 20,
 	revisions: 100, requests: 128 << 10,
 	nodes: 20_000, members: 32,
+	freezes: 256,
 }
 
 // Bounds on single records.
@@ -35,6 +38,25 @@ const (
 	maxText        = 512
 	maxSource      = 1 << 20
 	maxNodesInWave = 20_000
+	maxMovesInPlan = 50_000
+	maxSilent      = 100
+	maxTroubles    = maxServices
+	// How far back events are looked through for one that was told already.
+	maxNotesSeen = 1000
+	// Epochs and generations that agents and operators name; far beyond any real
+	// one, and far from the end of their type.
+	maxVersion = 1 << 60
+)
+
+// Bounds on how long an operator's word counts.
+const (
+	minRestraint    = time.Second
+	maxFreeze       = 30 * 24 * time.Hour
+	maxDrain        = 30 * 24 * time.Hour
+	maxOverride     = 24 * time.Hour
+	defaultOverride = time.Hour
+	// clockSlack is how far the clock of whoever names a time may be off.
+	clockSlack = 5 * time.Minute
 )
 
 // checkMemberName holds for what members are called: visible ASCII, so that no

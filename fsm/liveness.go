@@ -14,13 +14,17 @@ var stateEvents = map[v1.NodeState]struct{ kind, word string }{
 	v1.NodeState_NODE_STATE_DOWN:    {EventNodeDown, "down"},
 }
 
-// setNodeStates records what the leader found of nodes' liveness. Each change
-// stands alone, and counts only for the agent that it is about. No set changes.
+// setNodeStates records what the leader found of nodes' liveness, and what the
+// guard makes of it. Each change stands alone, and counts only for the agent that
+// it is about. No set changes.
 func (d *draft) setNodeStates(c *storev1.SetNodeStates) *storev1.Result {
 	if n := len(c.GetChanges()); n > maxNodesInWave {
 		return invalid(fmt.Errorf("%d changes of state in one command; at most %d", n, maxNodesInWave))
 	}
 	result := &storev1.Result{}
+	if message := d.judge(c.GetHold(), result); message != "" {
+		result.Parts = append(result.Parts, &storev1.PartRefusal{Message: message})
+	}
 	for _, change := range c.GetChanges() {
 		message := d.setNodeState(change, result)
 		if message != "" {
@@ -41,6 +45,8 @@ func (d *draft) setNodeState(c *storev1.NodeStateChange, result *storev1.Result)
 		return "there is no such node"
 	case before.GetInstance() != c.GetInstance():
 		return "another agent speaks for the node now"
+	case c.GetState() == v1.NodeState_NODE_STATE_UP && d.knows(2) && d.retired(before):
+		return "its agent was retired; the next one that comes makes it up"
 	case before.GetState() == c.GetState():
 		return ""
 	}

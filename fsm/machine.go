@@ -138,10 +138,11 @@ type draft struct {
 	// Events of this entry so far.
 	ordinal uint32
 
-	// The command at hand: its envelope, and ready nodes before it of the
-	// services that it touched.
+	// The command at hand: its envelope, ready nodes before it of the services
+	// that it touched, and the freezes once it asked for them.
 	env     *storev1.Envelope
 	touched map[string]uint32
+	frozen  []*v1.Freeze
 }
 
 func newDraft(m *Machine, base *State, index uint64) *draft {
@@ -181,7 +182,7 @@ func (d *draft) do(env *storev1.Envelope) (*storev1.Result, error) {
 	if early != nil {
 		return d.complete(early), nil
 	}
-	d.touched = map[string]uint32{}
+	d.touched, d.frozen = map[string]uint32{}, nil
 	result, err := d.dispatch(env.GetCommand())
 	if err != nil {
 		return nil, err

@@ -44,6 +44,7 @@ func (d *draft) putMember(c *storev1.PutMember) *storev1.Result {
 	member.Index = d.index
 	d.members.put(member.GetId(), member)
 	d.emit(event)
+	d.raiseSchema()
 	return &storev1.Result{Changed: true}
 }
 
@@ -91,5 +92,6 @@ func (d *draft) removeMember(c *storev1.RemoveMember) *storev1.Result {
 	}
 	d.members.drop(c.GetId())
 	d.emit(&v1.Event{Kind: EventMemberRemoved, Member: c.GetId(), Message: fmt.Sprintf("member %s was removed", before.GetName())})
+	d.raiseSchema()
 	return &storev1.Result{Changed: true}
 }

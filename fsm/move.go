@@ -58,6 +58,9 @@ func (d *draft) moveAssignments(c *storev1.MoveAssignments) *storev1.Result {
 		}
 		w.moves = w.moves[end:]
 	}
+	if result.GetChanged() {
+		d.forgetDecisions()
+	}
 	return result
 }
 
@@ -75,13 +78,24 @@ func (d *draft) unsure(counted []*storev1.NodeBasis) map[string]string {
 			// One that is gone is not counted any more.
 			continue
 		}
-		for _, service := range assignedServices(n) {
-			if rollout.Ready(n, service) {
-				unsure[service] = n.GetId()
+		d.unsureOf(n, unsure)
+	}
+	if d.unconfirmed > 0 {
+		for _, n := range d.nodes.list(nodeKey) {
+			if n.GetUnconfirmed() {
+				d.unsureOf(n, unsure)
 			}
 		}
 	}
 	return unsure
+}
+
+func (d *draft) unsureOf(n *v1.Node, unsure map[string]string) {
+	for _, service := range assignedServices(n) {
+		if rollout.Ready(n, service) {
+			unsure[service] = n.GetId()
+		}
+	}
 }
 
 func asSeen(n *v1.Node, b *storev1.NodeBasis) bool {
@@ -113,10 +127,14 @@ func (w *wave) admit(part *storev1.NodeMoves) {
 		}
 		named[m.GetService()] = true
 		if service, risky := w.risky(n, m); risky {
+			if other := w.draft.nodes.get(w.unsure[service]); other.GetUnconfirmed() {
+				w.refuse(id, m.GetService(), "%s is counted as ready on %s, which has not told yet what it serves since the cluster was restored", service, other.GetId())
+				continue
+			}
 			w.refuse(id, m.GetService(), "%s is counted as ready on %s, which changed since; it is planned anew", service, w.unsure[service])
 			continue
 		}
-		w.moves = append(w.moves, &v1.Move{Service: m.GetService(), Pool: m.GetPool(), Node: id, Action: m.GetAction(), Reason: clip(m.GetReason())})
+		w.moves = append(w.moves, &v1.Move{Service: m.GetService(), Pool: m.GetPool(), Node: id, Action: m.GetAction(), Reason: clip(m.GetReason()), Borrowed: m.GetBorrowed()})
 	}
 }
 
@@ -146,25 +164,41 @@ func (d *draft) senseless(n *v1.Node, m *v1.Move) string {
 	case have == nil && m.GetAction() != v1.Action_ACTION_START:
 		return "the service is not assigned to the node"
 	}
+	if d.knows(2) {
+		if d.frozen == nil {
+			d.frozen = d.freezes.list(freezeKey)
+		}
+		if why := rollout.Forbidden(d.frozen, n, m, d.env.GetTime().AsTime()); why != "" {
+			return why
+		}
+	}
 	switch m.GetAction() {
 	case v1.Action_ACTION_START:
 		switch {
 		case !d.poolServes(m.GetPool(), m.GetService()):
 			return fmt.Sprintf("no pool %.80q of revision %d serves it", m.GetPool(), d.revision())
+		case have != nil && have.GetWanted() == v1.Wanted_WANTED_SERVING && have.GetBorrowed() != m.GetBorrowed():
+			return "it is wanted serving there already; give it another seat instead"
 		case have != nil:
 			return ""
 		case n.GetState() != v1.NodeState_NODE_STATE_UP:
 			return "the node is not up; nothing is started there"
 		case n.GetSettings().GetCordoned():
 			return "the node is cordoned; nothing is started there"
+		case n.GetSettings().GetDrain() != nil:
+			return "the node is drained; nothing is started there"
 		case claim(n, m.GetService()) == nil:
 			return "the node's agent cannot run it"
 		}
 		return ""
 	case v1.Action_ACTION_RESEAT:
 		switch {
+		case m.GetBorrowed() && (m.GetPool() == "" || m.GetPool() == have.GetPool()):
+			// A seat is taken away, of a pool that need not be there any more.
 		case !d.poolServes(m.GetPool(), m.GetService()):
 			return fmt.Sprintf("no pool %.80q of revision %d serves it", m.GetPool(), d.revision())
+		}
+		switch {
 		case have.GetWanted() != v1.Wanted_WANTED_SERVING:
 			return "it is not wanted serving there; only what stays is given another seat"
 		}
@@ -205,6 +239,7 @@ func (w *wave) keepFloors() {
 
 // moveNode does the moves of one node and says whether its set changed.
 func (d *draft) moveNode(before *v1.Node, moves []*v1.Move) bool {
+	now := d.env.GetTime().AsTime()
 	after := copyNode(before)
 	after.Assignments = slices.Clone(before.GetAssignments())
 	started := map[string]bool{}
@@ -212,7 +247,7 @@ func (d *draft) moveNode(before *v1.Node, moves []*v1.Move) bool {
 	changed := false
 	for _, m := range moves {
 		have := assignment(after, m.GetService())
-		next := d.moved(have, m)
+		next := d.moved(before, have, m)
 		if next == have {
 			continue
 		}
@@ -227,7 +262,10 @@ func (d *draft) moveNode(before *v1.Node, moves []*v1.Move) bool {
 		for _, service := range rollout.Restarts(before, m.GetService(), m.GetAction()) {
 			restarted[service] = true
 		}
-		d.tellMove(have, m)
+		if why := failed(before, have, now); why != "" && next.GetWanted() != v1.Wanted_WANTED_SERVING && d.knows(2) {
+			after.Troubles = d.troubled(after.GetTroubles(), m.GetService(), why)
+		}
+		d.tellMove(have, next, m)
 	}
 	if !changed {
 		return false
@@ -239,21 +277,27 @@ func (d *draft) moveNode(before *v1.Node, moves []*v1.Move) bool {
 	after.Reports = d.unproven(after.GetReports(), func(s string) bool { return started[s] }, "wanted anew, not reported yet")
 	after.Reports = d.unproven(after.GetReports(), func(s string) bool { return restarted[s] }, "restarts with its group")
 	d.putNode(before, after)
+	if len(after.GetAssignments()) == 0 && after.GetSettings().GetDrain() != nil {
+		d.tellDrained(after.GetId())
+	}
 	return true
 }
 
 // moved returns the assignment after a move: the same one where nothing is to
 // be changed, nil where it ends.
-func (d *draft) moved(have *v1.Assignment, m *v1.Move) *v1.Assignment {
+func (d *draft) moved(n *v1.Node, have *v1.Assignment, m *v1.Move) *v1.Assignment {
 	next := &v1.Assignment{
 		Service: m.GetService(), Node: m.GetNode(), Wanted: v1.Wanted_WANTED_SERVING,
-		Pool: m.GetPool(), Reason: m.GetReason(), Since: d.env.GetTime(), Revision: d.revision(),
+		Pool: m.GetPool(), Reason: m.GetReason(), Since: d.env.GetTime(), Revision: d.revision(), Borrowed: m.GetBorrowed(),
 	}
 	serving := have.GetWanted() == v1.Wanted_WANTED_SERVING
 	switch m.GetAction() {
 	case v1.Action_ACTION_START, v1.Action_ACTION_RESEAT:
 		if serving {
-			if have.GetPool() == m.GetPool() {
+			if m.GetBorrowed() && next.GetPool() == "" {
+				next.Pool = have.GetPool()
+			}
+			if have.GetPool() == next.GetPool() && have.GetBorrowed() == next.GetBorrowed() {
 				return have
 			}
 			next.Since = have.GetSince()
@@ -262,6 +306,8 @@ func (d *draft) moved(have *v1.Assignment, m *v1.Move) *v1.Assignment {
 		if serving {
 			return have
 		}
+		// What it was to its pool it stays; only a RESEAT changes that.
+		next.Borrowed = have.GetBorrowed()
 		if next.GetPool() == "" {
 			next.Pool = have.GetPool()
 		}
@@ -270,7 +316,8 @@ func (d *draft) moved(have *v1.Assignment, m *v1.Move) *v1.Assignment {
 			return have
 		}
 		next.Wanted, next.Pool = v1.Wanted_WANTED_DRAINING, have.GetPool()
-		next.Drain = d.drainBound(m.GetService(), have.GetRevision())
+		next.Borrowed = have.GetBorrowed()
+		next.Drain = d.shortened(n, d.drainBound(m.GetService(), have.GetRevision()))
 	case v1.Action_ACTION_STOP:
 		return nil
 	}
@@ -299,25 +346,36 @@ func (d *draft) drainBound(service string, revision uint64) *durationpb.Duration
 	return bound(topology.Effective(&v1.Topology{Pools: []*v1.Pool{{Services: []string{service}}}}))
 }
 
-func (d *draft) tellMove(have *v1.Assignment, m *v1.Move) {
+func (d *draft) tellMove(have, next *v1.Assignment, m *v1.Move) {
 	e := &v1.Event{Node: m.GetNode(), Service: m.GetService(), Pool: m.GetPool(), Revision: d.revision(), Reason: m.GetReason()}
 	if e.Pool == "" {
 		e.Pool = have.GetPool()
 	}
+	say := func(kind, format string, more ...any) {
+		e.Kind, e.Message = kind, fmt.Sprintf(format, append([]any{m.GetService(), m.GetNode()}, more...)...)
+	}
 	switch m.GetAction() {
-	case v1.Action_ACTION_START:
-		e.Kind, e.Message = EventAssignmentStart, fmt.Sprintf("%s is wanted on %s", m.GetService(), m.GetNode())
-		if have != nil {
-			e.Kind, e.Message = EventAssignmentPool, fmt.Sprintf("%s on %s fills a seat of pool %s now", m.GetService(), m.GetNode(), m.GetPool())
+	case v1.Action_ACTION_START, v1.Action_ACTION_RESEAT:
+		switch {
+		case have == nil && next.GetBorrowed():
+			say(EventAssignmentLoan, "%s is wanted on %s, which stands in for pool %s", next.GetPool())
+		case have == nil:
+			say(EventAssignmentStart, "%s is wanted on %s")
+		case next.GetBorrowed():
+			say(EventAssignmentPool, "%s on %s fills no seat of pool %s any more", next.GetPool())
+		default:
+			say(EventAssignmentPool, "%s on %s fills a seat of pool %s now", m.GetPool())
 		}
-	case v1.Action_ACTION_RESEAT:
-		e.Kind, e.Message = EventAssignmentPool, fmt.Sprintf("%s on %s fills a seat of pool %s now", m.GetService(), m.GetNode(), m.GetPool())
 	case v1.Action_ACTION_DRAIN:
-		e.Kind, e.Message = EventAssignmentDrain, fmt.Sprintf("%s ends its sessions on %s", m.GetService(), m.GetNode())
+		say(EventAssignmentDrain, "%s ends its sessions on %s")
 	case v1.Action_ACTION_STOP:
-		e.Kind, e.Message = EventAssignmentStop, fmt.Sprintf("%s is no longer wanted on %s", m.GetService(), m.GetNode())
+		if have.GetBorrowed() {
+			say(EventAssignmentReturned, "%s is given back by %s, which stood in for pool %s", have.GetPool())
+			break
+		}
+		say(EventAssignmentStop, "%s is no longer wanted on %s")
 	case v1.Action_ACTION_UNDRAIN:
-		e.Kind, e.Message = EventAssignmentUndrain, fmt.Sprintf("%s serves on %s after all", m.GetService(), m.GetNode())
+		say(EventAssignmentUndrain, "%s serves on %s after all")
 	}
 	d.emit(e)
 }

@@ -2,6 +2,7 @@ package fsm
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -24,6 +25,8 @@ func copyNode(n *v1.Node) *v1.Node {
 		Reports: n.GetReports(), ReportedGeneration: n.GetReportedGeneration(),
 		AgentVersion: n.GetAgentVersion(), RegisteredAt: n.GetRegisteredAt(),
 		Index: n.GetIndex(), AssignmentIndex: n.GetAssignmentIndex(),
+		Mode: n.GetMode(), ReturnedAt: n.GetReturnedAt(), Flaps: n.GetFlaps(), Troubles: n.GetTroubles(),
+		Ahead: n.GetAhead(), Frozen: n.GetFrozen(), Supersedes: n.GetSupersedes(), Unconfirmed: n.GetUnconfirmed(),
 	}
 }
 
@@ -31,12 +34,20 @@ func copyNode(n *v1.Node) *v1.Node {
 // ready counts, events of readiness. before is nil for a new node.
 func (d *draft) putNode(before, after *v1.Node) {
 	after.Index = d.index
+	d.unconfirmed += counts(after.GetUnconfirmed()) - counts(before.GetUnconfirmed())
 	if before == nil {
 		after.AssignmentIndex = d.index
 	} else if d.trackReady(before, after) || before.GetGeneration() != after.GetGeneration() {
 		after.AssignmentIndex = d.index
 	}
 	d.nodes.put(after.GetId(), after)
+}
+
+func counts(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // takeEffect works out what is in force of a node: what the operator set, else
@@ -55,6 +66,12 @@ func takeEffect(n *v1.Node) {
 	}
 	if n.Capacity == 0 {
 		n.Capacity = defaultCapacity
+	}
+	// A claim without a mode, as agents made them before there were modes, says
+	// nothing of it; see AgentMode.
+	n.Mode = claims.GetMode()
+	if settings.GetActivated() && n.Mode == v1.AgentMode_AGENT_MODE_OBSERVE {
+		n.Mode = v1.AgentMode_AGENT_MODE_ACT
 	}
 	n.Labels = nil
 	if size := len(claims.GetLabels()) + len(settings.GetLabels()); size > 0 {
@@ -86,9 +103,9 @@ func expectGeneration(n *v1.Node, expected *uint64) *storev1.Result {
 	return r
 }
 
-// normalClaims checks what an agent claims and returns it in normal form:
-// services sorted by name, change modes spelt out.
-func normalClaims(c *v1.NodeClaims) (*v1.NodeClaims, error) {
+// normalClaims checks what an agent claims and returns it in normal form, as far
+// as a schema knows of it: services sorted by name, modes spelt out.
+func normalClaims(c *v1.NodeClaims, schema uint32) (*v1.NodeClaims, error) {
 	if err := checkPlace(c.GetRegion(), c.GetZone(), c.GetCapacity()); err != nil {
 		return nil, err
 	}
@@ -104,8 +121,17 @@ func normalClaims(c *v1.NodeClaims) (*v1.NodeClaims, error) {
 		return nil, fmt.Errorf("the agent claims %d services; at most %d", len(c.GetServices()), maxServices)
 	}
 	n := &v1.NodeClaims{Region: c.GetRegion(), Zone: c.GetZone(), Labels: c.GetLabels(), Capacity: c.GetCapacity()}
+	if schema >= 2 {
+		switch n.Mode = c.GetMode(); n.Mode {
+		case v1.AgentMode_AGENT_MODE_ACT, v1.AgentMode_AGENT_MODE_OBSERVE:
+		case v1.AgentMode_AGENT_MODE_UNSPECIFIED:
+			n.Mode = v1.AgentMode_AGENT_MODE_ACT
+		default:
+			return nil, errors.New("the agent claims a mode that this build does not know; use act or observe")
+		}
+	}
 	for _, s := range c.GetServices() {
-		s, err := normalClaim(s)
+		s, err := normalClaim(s, schema)
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +146,7 @@ func normalClaims(c *v1.NodeClaims) (*v1.NodeClaims, error) {
 	return n, nil
 }
 
-func normalClaim(s *v1.ServiceClaim) (*v1.ServiceClaim, error) {
+func normalClaim(s *v1.ServiceClaim, schema uint32) (*v1.ServiceClaim, error) {
 	if err := topology.CheckName(s.GetName()); err != nil {
 		return nil, fmt.Errorf("claimed service: %w", err)
 	}
@@ -146,7 +172,7 @@ func normalClaim(s *v1.ServiceClaim) (*v1.ServiceClaim, error) {
 	}
 	return &v1.ServiceClaim{
 		Name: s.GetName(), ChangeMode: mode, RestartGroup: s.GetRestartGroup(), Data: s.GetData(),
-		Endpoints: s.GetEndpoints(), Driver: s.GetDriver(),
+		Endpoints: s.GetEndpoints(), Driver: s.GetDriver(), NeverStop: s.GetNeverStop() && schema >= 2,
 	}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -24,10 +25,11 @@ func TestCopyingANodeCopiesEveryField(t *testing.T) {
 		case field.Message() != nil:
 			m.Mutable(field)
 		case field.Enum() != nil:
-			n.State = v1.NodeState_NODE_STATE_UP
+			m.Set(field, protoreflect.ValueOfEnum(1))
 		}
 	}
-	n.Id, n.Instance, n.Region, n.Zone, n.AgentVersion = "1", "2", "3", "4", "5"
+	n.Id, n.Instance, n.Region, n.Zone, n.AgentVersion, n.Frozen = "1", "2", "3", "4", "5", "6"
+	n.Flaps, n.Unconfirmed = 11, true
 	n.Capacity, n.Generation, n.ReportedGeneration, n.Index, n.AssignmentIndex = 6, 7, 8, 9, 10
 	for i := range fields.Len() {
 		if !m.Has(fields.Get(i)) {
@@ -39,9 +41,10 @@ func TestCopyingANodeCopiesEveryField(t *testing.T) {
 	}
 	settings := &v1.NodeSettings{
 		Region: proto.String("a"), Zone: proto.String("b"), Labels: map[string]string{"c": "d"}, Capacity: proto.Uint32(1), Cordoned: true, CordonReason: "e",
+		Drain: &v1.NodeDrain{Reason: "f"}, Activated: true,
 	}
-	if got := settings.ProtoReflect().Descriptor().Fields().Len(); got != 6 {
-		t.Fatalf("this test sets 6 of %d fields of the settings", got)
+	if got := settings.ProtoReflect().Descriptor().Fields().Len(); got != 8 {
+		t.Fatalf("this test sets 8 of %d fields of the settings", got)
 	}
 	if !proto.Equal(settings, copySettings(settings)) {
 		t.Fatal("settings are not copied whole")

@@ -25,6 +25,9 @@ func (d *draft) trackReady(before, after *v1.Node) bool {
 		}
 		changed = true
 		d.countReady(service, is)
+		if is {
+			after.Troubles = overcome(after.GetTroubles(), service)
+		}
 		d.emit(readyEvent(before, after, service, is))
 	}
 	return changed

@@ -46,6 +46,16 @@ const (
 	ReasonLastMember         = "LAST_MEMBER"
 	ReasonSchema             = "SCHEMA"
 	ReasonFull               = "FULL"
+	ReasonRetired            = "RETIRED"
+	ReasonFreezeExists       = "FREEZE_EXISTS"
+	ReasonNoFreeze           = "NO_SUCH_FREEZE"
+	ReasonObserves           = "OBSERVES"
+	ReasonActs               = "ACTS"
+	ReasonNotAhead           = "NOT_AHEAD"
+	ReasonNoTopology         = "NO_TOPOLOGY"
+	ReasonNotAsked           = "NOT_ASKED"
+	ReasonStaleOrder         = "STALE_ORDER"
+	ReasonStaleEpoch         = "STALE_EPOCH"
 	ReasonInternal           = "INTERNAL"
 )
 

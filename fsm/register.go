@@ -2,6 +2,8 @@ package fsm
 
 import (
 	"fmt"
+	"math"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -24,11 +26,14 @@ func (d *draft) registerNode(c *storev1.RegisterNode) *storev1.Result {
 	if err := checkMemberName("instance of node "+c.GetId(), c.GetInstance()); err != nil {
 		return invalid(err)
 	}
-	claims, err := normalClaims(c.GetClaims())
+	claims, err := normalClaims(c.GetClaims(), d.env.GetSchema())
 	if err != nil {
 		return invalid(fmt.Errorf("node %s: %w", c.GetId(), err))
 	}
 	if d.removed.get(removedKeyOf(c.GetId(), c.GetInstance())) != nil {
+		if d.nodes.get(c.GetId()) != nil && d.knows(2) {
+			return refused(codeFailedPrecondition, ReasonRetired, "this agent of node %s was retired for another one; what it runs runs on. To bring its host back, move its data directory away and give it another id", c.GetId())
+		}
 		return refused(codeFailedPrecondition, ReasonNodeRemoved, "node %s was removed; to bring its host back as a new node, move its agent's data directory away", c.GetId())
 	}
 	before := d.nodes.get(c.GetId())
@@ -36,13 +41,16 @@ func (d *draft) registerNode(c *storev1.RegisterNode) *storev1.Result {
 		return d.registerNew(c, claims)
 	}
 	if before.GetInstance() != c.GetInstance() && before.GetState() == v1.NodeState_NODE_STATE_UP {
-		return refused(codeAlreadyExists, ReasonNodeInUse, "node %s has a live agent with another data directory; stop that one, or give this one another id", c.GetId())
+		return refused(codeAlreadyExists, ReasonNodeInUse, "node %s has a live agent with another data directory; stop that one, give this one another id, or retire that one by `roster node replace`", c.GetId())
 	}
 	after := copyNode(before)
 	after.AgentVersion, after.ReportedGeneration = clip(c.GetVersion()), c.GetReportedGeneration()
 	if !proto.Equal(before.GetClaims(), claims) {
 		after.Claims = claims
 		takeEffect(after)
+		if observes(before) != observes(after) {
+			after.Generation++ // see activateNode
+		}
 	}
 	d.heardAgain(after)
 	if before.GetInstance() != c.GetInstance() {
@@ -51,6 +59,7 @@ func (d *draft) registerNode(c *storev1.RegisterNode) *storev1.Result {
 		after.Instance, after.RegisteredAt = c.GetInstance(), d.env.GetTime()
 		after.Reports = nil
 		after.Generation++
+		after.Troubles, after.Ahead, after.Supersedes, after.Frozen = nil, nil, nil, ""
 	}
 	if proto.Equal(before, after) {
 		return &storev1.Result{Generation: before.GetGeneration()}
@@ -71,6 +80,9 @@ func (d *draft) registerNew(c *storev1.RegisterNode, claims *v1.NodeClaims) *sto
 		Generation: firstGeneration, ReportedGeneration: c.GetReportedGeneration(), AgentVersion: clip(c.GetVersion()),
 	}
 	takeEffect(n)
+	// Its agent holds a set of which this state does not know: the state was
+	// restored from before. It must not be told to serve nothing.
+	n.Unconfirmed = c.GetReportedGeneration() > 0 && d.knows(2)
 	d.emit(&v1.Event{Kind: EventNodeRegistered, Node: n.GetId(), Message: fmt.Sprintf("node %s registered", n.GetId())})
 	d.putNode(nil, n)
 	return &storev1.Result{Generation: n.GetGeneration(), Changed: true}
@@ -85,8 +97,27 @@ func (d *draft) heardAgain(n *v1.Node) {
 	}
 	if n.GetState() == v1.NodeState_NODE_STATE_DOWN {
 		n.Reports = d.unproven(n.GetReports(), func(string) bool { return true }, "not reported since its node was down")
+		d.returned(n)
 	}
 	n.State, n.StateSince = v1.NodeState_NODE_STATE_UP, d.env.GetTime()
+}
+
+// calmAfter is how long a node stays up until it is no longer said to flap.
+const calmAfter = time.Hour
+
+// returned counts that a node came back from being down.
+func (d *draft) returned(n *v1.Node) {
+	if !d.knows(2) {
+		return
+	}
+	last := n.GetReturnedAt()
+	if last == nil || d.env.GetTime().AsTime().Sub(last.AsTime()) > calmAfter {
+		n.Flaps = 0
+	}
+	if n.GetFlaps() < math.MaxUint32 {
+		n.Flaps++
+	}
+	n.ReturnedAt = d.env.GetTime()
 }
 
 // unproven returns reports in which the chosen services that served are

@@ -40,7 +40,7 @@ func (m *Machine) Restore(r io.Reader) error {
 func (m *Machine) replace(l *loader) error {
 	txn := m.db.Txn(true)
 	defer txn.Abort()
-	for _, table := range []string{tableNodes, tableMembers, tableTopologies, tableRemoved, tableEvicted} {
+	for _, table := range []string{tableNodes, tableMembers, tableTopologies, tableRemoved, tableEvicted, tableFreezes} {
 		if _, err := txn.DeleteAll(table, byID); err != nil {
 			return err
 		}
@@ -48,6 +48,7 @@ func (m *Machine) replace(l *loader) error {
 	for _, insert := range []error{
 		insertAll(txn, tableNodes, l.nodes), insertAll(txn, tableMembers, l.members), insertAll(txn, tableTopologies, l.topologies),
 		insertAll(txn, tableRemoved, l.removed), insertAll(txn, tableEvicted, l.evicted),
+		insertAll(txn, tableFreezes, l.freezes),
 	} {
 		if insert != nil {
 			return insert
@@ -77,6 +78,7 @@ type loader struct {
 	topologies []*v1.TopologyRevision
 	removed    []*storev1.RemovedNode
 	evicted    []*evictedID
+	freezes    []*v1.Freeze
 	requests   map[requestKey]*storev1.RequestRecord
 	lastFloor  string
 	// Kind of the last record, as the number of its field: kinds come in order.
@@ -145,6 +147,9 @@ func (l *loader) finish(trailer *storev1.SnapshotTrailer, sum uint32) error {
 		}
 	}
 	l.nodeCount, l.ready = len(l.nodes), rollout.ReadyCounts(l.nodes)
+	for _, n := range l.nodes {
+		l.unconfirmed += counts(n.GetUnconfirmed())
+	}
 	return nil
 }
 
@@ -185,6 +190,16 @@ func (l *loader) take(record *storev1.SnapshotRecord) error {
 		return l.takeRequest(r.Request)
 	case *storev1.SnapshotRecord_Event:
 		return l.takeEvent(r.Event)
+	case *storev1.SnapshotRecord_Freeze:
+		return l.takeFreeze(r.Freeze)
+	case *storev1.SnapshotRecord_Hold:
+		return l.takeHold(r.Hold)
+	case *storev1.SnapshotRecord_HoldOverride:
+		return l.takeOverride(r.HoldOverride)
+	case *storev1.SnapshotRecord_Approval:
+		return l.takeApproval(r.Approval)
+	case *storev1.SnapshotRecord_RolloutOrder:
+		return l.takeOrder(r.RolloutOrder)
 	}
 	return fmt.Errorf("no reader for a %s", field.Name())
 }

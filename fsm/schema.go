@@ -45,7 +45,9 @@ func (s *State) Unread(c *storev1.Command) *storev1.Result {
 			behind = append(behind, m.GetName())
 		}
 	}
-	return unread(needs, written, behind)
+	r := unread(needs, written, behind)
+	r.Index, r.Epoch, r.Revision = s.index, s.cluster.GetEpoch(), s.revision()
+	return r
 }
 
 func unread(needs, written uint32, behind []string) *storev1.Result {

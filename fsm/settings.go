@@ -92,12 +92,18 @@ func (d *draft) cordonNode(c *storev1.CordonNode) *storev1.Result {
 	return d.setSettings(before, settings, event)
 }
 
+// setSettings takes the operator's word on a node, who has looked at it: unless
+// it is closed by that word, what failed there may be tried again.
 func (d *draft) setSettings(before *v1.Node, settings *v1.NodeSettings, event *v1.Event) *storev1.Result {
-	if proto.Equal(orEmpty(before.GetSettings()), settings) {
+	forgets := len(before.GetTroubles()) > 0 && !settings.GetCordoned() && settings.GetDrain() == nil
+	if proto.Equal(orEmpty(before.GetSettings()), settings) && !forgets {
 		return &storev1.Result{Generation: before.GetGeneration()}
 	}
 	after := copyNode(before)
 	after.Settings = settings
+	if forgets {
+		after.Troubles = nil
+	}
 	takeEffect(after)
 	event.Node = after.GetId()
 	d.emit(event)
@@ -110,7 +116,7 @@ func copySettings(s *v1.NodeSettings) *v1.NodeSettings {
 	s = orEmpty(s)
 	return &v1.NodeSettings{
 		Region: s.Region, Zone: s.Zone, Labels: s.GetLabels(), Capacity: s.Capacity,
-		Cordoned: s.GetCordoned(), CordonReason: s.GetCordonReason(),
+		Cordoned: s.GetCordoned(), CordonReason: s.GetCordonReason(), Drain: s.GetDrain(), Activated: s.GetActivated(),
 	}
 }
 
@@ -150,6 +156,7 @@ func (d *draft) removeNode(c *storev1.RemoveNode) *storev1.Result {
 	}
 	d.nodes.drop(c.GetId())
 	d.nodeCount--
+	d.unconfirmed -= counts(before.GetUnconfirmed())
 	d.removed.put(removedKeyOf(before.GetId(), before.GetInstance()), &storev1.RemovedNode{
 		Id: before.GetId(), Instance: before.GetInstance(), Index: d.index, Time: d.env.GetTime(),
 	})

@@ -115,5 +115,31 @@ func (s *State) walk(visit func(*storev1.SnapshotRecord) error) error {
 			return err
 		}
 	}
+	return s.walkRestraints(visit)
+}
+
+// walkRestraints visits what keeps Roster from acting, and what lets it.
+func (s *State) walkRestraints(visit func(*storev1.SnapshotRecord) error) error {
+	var records []*storev1.SnapshotRecord
+	for _, f := range s.Freezes() {
+		records = append(records, &storev1.SnapshotRecord{Record: &storev1.SnapshotRecord_Freeze{Freeze: f}})
+	}
+	if s.hold != nil {
+		records = append(records, &storev1.SnapshotRecord{Record: &storev1.SnapshotRecord_Hold{Hold: s.hold}})
+	}
+	if s.override != nil {
+		records = append(records, &storev1.SnapshotRecord{Record: &storev1.SnapshotRecord_HoldOverride{HoldOverride: s.override}})
+	}
+	for _, a := range s.approvals {
+		records = append(records, &storev1.SnapshotRecord{Record: &storev1.SnapshotRecord_Approval{Approval: a}})
+	}
+	if s.order != nil {
+		records = append(records, &storev1.SnapshotRecord{Record: &storev1.SnapshotRecord_RolloutOrder{RolloutOrder: s.order}})
+	}
+	for _, r := range records {
+		if err := visit(r); err != nil {
+			return err
+		}
+	}
 	return nil
 }

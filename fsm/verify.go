@@ -98,6 +98,11 @@ func (l *loader) takeNode(n *v1.Node) error {
 			return fmt.Errorf("assignment of %s is none of node %s", a.GetService(), n.GetId())
 		}
 	}
+	for i, t := range n.GetTroubles() {
+		if i > 0 && n.GetTroubles()[i-1].GetService() >= t.GetService() {
+			return fmt.Errorf("trouble of %s: %w", t.GetService(), errOrder)
+		}
+	}
 	for i, r := range n.GetReports() {
 		if i > 0 && n.GetReports()[i-1].GetService() >= r.GetService() {
 			return fmt.Errorf("report of %s: %w", r.GetService(), errOrder)
@@ -177,5 +182,59 @@ func (l *loader) takeEvent(e *v1.Event) error {
 	if l.events.len() > l.limits.events || l.eventBytes > l.limits.eventBytes {
 		return errMany
 	}
+	return nil
+}
+
+func (l *loader) takeFreeze(f *v1.Freeze) error {
+	if n := len(l.freezes); f.GetId() == "" || n > 0 && l.freezes[n-1].GetId() >= f.GetId() {
+		return errOrder
+	}
+	if f.GetScope() == "" || f.GetExpires().CheckValid() != nil {
+		return errors.New("a freeze without scope or end")
+	}
+	if l.freezes = append(l.freezes, f); len(l.freezes) > l.limits.freezes {
+		return errMany
+	}
+	return nil
+}
+
+func (l *loader) takeHold(h *v1.Hold) error {
+	if l.hold != nil || len(h.GetSilent()) > maxSilent {
+		return errMany
+	}
+	l.hold = h
+	return nil
+}
+
+func (l *loader) takeOverride(o *v1.HoldOverride) error {
+	if l.override != nil {
+		return errMany
+	}
+	if o.GetExpires().CheckValid() != nil {
+		return errors.New("an override without end")
+	}
+	l.override = o
+	return nil
+}
+
+func (l *loader) takeApproval(a *v1.Approval) error {
+	if n := len(l.approvals); a.GetCause() <= v1.Cause_CAUSE_UNSPECIFIED || n > 0 && l.approvals[n-1].GetCause() >= a.GetCause() {
+		return errOrder
+	}
+	if len(a.GetMoves()) > maxMovesInPlan {
+		return errMany
+	}
+	l.approvals = append(l.approvals, a)
+	return nil
+}
+
+func (l *loader) takeOrder(o *storev1.RolloutOrder) error {
+	if l.order != nil {
+		return errMany
+	}
+	if o.GetOrder() > l.index {
+		return errFuture
+	}
+	l.order = o
 	return nil
 }

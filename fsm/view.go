@@ -17,7 +17,20 @@ func Placement(s *State, effective *v1.Topology, now time.Time) placement.View {
 }
 
 func placementView(c *core, effective *v1.Topology, nodes []*v1.Node, now time.Time) placement.View {
-	return placement.View{Topology: effective, Nodes: nodes}
+	view := placement.View{Topology: effective, Nodes: nodes}
+	if c.cluster.GetSchema() < 2 {
+		// Schema 1 knows no loans, and keeps every seat.
+		return view
+	}
+	view.Now, view.Floors = now, make(map[string]uint32, len(c.floors))
+	floors := c.floors
+	if effective != c.effective {
+		floors = rollout.AdvanceFloors(floors, effective, c.ready)
+	}
+	for service, f := range floors {
+		view.Floors[service] = f.GetFloor()
+	}
+	return view
 }
 
 // Rollout is the view that the next steps towards a target are decided from.
@@ -25,6 +38,7 @@ func placementView(c *core, effective *v1.Topology, nodes []*v1.Node, now time.T
 // floors are those that applying it would begin with.
 func Rollout(s *State, effective *v1.Topology, target *placement.Target, now time.Time, heard func(node string) bool) rollout.View {
 	view := rollout.View{Now: now, Topology: effective, Target: target, Nodes: s.Nodes(), Floors: s.Floors(), Heard: heard}
+	view.Restraints = rollout.Restraints{Freezes: s.Freezes(), Hold: s.hold, Approvals: s.approvals, Open: s.order.GetOpen()}
 	if effective == s.effective {
 		view.Revision = s.revision()
 	} else {
@@ -72,21 +86,36 @@ func endpointState(n *v1.Node, a *v1.Assignment) v1.EndpointState {
 }
 
 // Basis names what a plan for a topology relies on: what the topology says, the
-// one in force, and of every node its set's generation, state, cordon and what
-// decides where it may serve. It is another one when any of that changed.
-func (s *State) Basis(planned *v1.Topology) string { return basis(planned, s.revision(), s.Nodes()) }
+// one in force, and of every node its set's generation, whether it is down,
+// closed or only observes, and what decides where it may serve. It is another
+// one when any of that changed.
+//
+// A node that is suspect for a moment changes nothing that was shown: it keeps
+// its seat and its readiness, and Apply judges shortages, stops and floors by the
+// nodes as they are then. Nor do a freeze, a hold or a failure of a service: they
+// decide when a move is made, not whether the plan is meant.
+func (s *State) Basis(planned *v1.Topology) string {
+	return basis(planned, s.revision(), s.Nodes(), s.cluster.GetSchema())
+}
 
-func basis(planned *v1.Topology, revision uint64, nodes []*v1.Node) string {
+func basis(planned *v1.Topology, revision uint64, nodes []*v1.Node, schema uint32) string {
 	h := sha256.New()
 	var buf []byte
 	buf = appendUint(buf, revision)
 	buf = appendCanonical(buf, planned.ProtoReflect())
 	for _, n := range nodes {
 		// Everything but reports, times and indexes.
+		state := n.GetState()
+		if state == v1.NodeState_NODE_STATE_SUSPECT && schema >= 2 {
+			state = v1.NodeState_NODE_STATE_UP
+		}
+		settings := &v1.NodeSettings{Cordoned: n.GetSettings().GetCordoned()}
+		if n.GetSettings().GetDrain() != nil {
+			settings.Drain = &v1.NodeDrain{}
+		}
 		buf = appendCanonical(buf, (&v1.Node{
 			Id: n.GetId(), Instance: n.GetInstance(), Claims: n.GetClaims(), Region: n.GetRegion(), Zone: n.GetZone(),
-			Labels: n.GetLabels(), Capacity: n.GetCapacity(), State: n.GetState(), Generation: n.GetGeneration(),
-			Settings: &v1.NodeSettings{Cordoned: n.GetSettings().GetCordoned()},
+			Labels: n.GetLabels(), Capacity: n.GetCapacity(), State: state, Generation: n.GetGeneration(), Mode: n.GetMode(), Settings: settings,
 		}).ProtoReflect())
 		h.Write(buf)
 		buf = buf[:0]

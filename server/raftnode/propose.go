@@ -53,7 +53,7 @@ func (n *Node) Propose(ctx context.Context, envelopes []*storev1.Envelope) ([]*s
 	if err != nil {
 		return nil, err
 	}
-	return n.propose(ctx, reign, envelopes)
+	return n.proposeReadable(ctx, reign, envelopes)
 }
 
 // propose is Propose without the wait for a leadership that is ready.
@@ -165,14 +165,6 @@ func (n *Node) encode(calls []*call) ([]byte, error) {
 		}
 	}
 	return fsm.EncodeEntry(envelopes)
-}
-
-// schema is the one that the leader writes: what the cluster agreed on.
-func (n *Node) schema() uint32 {
-	if agreed := n.cfg.Machine.State().Cluster().GetSchema(); agreed != 0 {
-		return min(agreed, fsm.Schema)
-	}
-	return fsm.Schema
 }
 
 // now is the leader's time: its clock, but never before what was applied, nor
