@@ -13,7 +13,15 @@ import (
 
 // findings are what the first word and the sentences are made from.
 type findings struct {
-	nodes []*v1.Node
+	nodes  []*v1.Node // as people count
+	policy *v1.Policy
+	// Services of each pool.
+	pools map[string][]string
+	// What stands in as things are: by node, then service.
+	loaned map[string]map[string]string
+	// What would be done next, and what is not, though it is safe.
+	moves []*v1.Move
+	held  []rollout.Held
 	// Services that should be ready by now and are not, where their node is not
 	// down.
 	failing []failed
@@ -61,15 +69,17 @@ func reported(n *v1.Node, service string) *v1.ServiceReport {
 
 // step looks at what would be done next.
 func (f *findings) step(s *v1.Status, in Input, c *Cache) {
-	target, err := c.place(in.State)
-	if err != nil {
-		f.impossible = err.Error()
+	at := c.place(in.State, in.Now)
+	if at.err != nil {
+		f.impossible = at.err.Error()
 		return
 	}
-	s.Shortages = target.Shortages
-	step := rollout.Next(fsm.Rollout(in.State, in.State.Effective(), target, in.Now, nil))
+	s.Shortages, s.Plans = at.target.Shortages, at.plans
+	f.loaned = at.target.Loaned()
+	step := rollout.Next(fsm.Rollout(in.State, in.State.Effective(), at.target, in.Now, nil))
+	f.moves, f.held = step.Moves, step.Held
 	f.waiting = slices.DeleteFunc(step.Waiting, f.saidOfFailing)
-	s.Settled = step.Done && in.Leader != "" && everythingReady(f.nodes)
+	s.Settled = f.settled(s, in, step.Waiting)
 }
 
 // saidOfFailing says that a sentence is about a service that is named as not
@@ -78,19 +88,6 @@ func (f *findings) saidOfFailing(sentence string) bool {
 	return slices.ContainsFunc(f.failing, func(x failed) bool {
 		return strings.HasPrefix(sentence, x.service+" on "+x.node+" has ")
 	})
-}
-
-// everythingReady says that whatever is assigned is ready, and that nothing
-// drains.
-func everythingReady(nodes []*v1.Node) bool {
-	for _, n := range nodes {
-		for _, a := range n.GetAssignments() {
-			if !rollout.Ready(n, a.GetService()) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // firstWord is the worst that is true. A start that is on its way is no loss; a
@@ -106,11 +103,39 @@ func firstWord(s *v1.Status, in Input, f findings) v1.StatusState {
 	worse(v1.StatusState_STATUS_STATE_DEGRADED, voterSilent(s))
 	for _, n := range f.nodes {
 		worse(v1.StatusState_STATUS_STATE_DEGRADED, n.GetState() != v1.NodeState_NODE_STATE_UP)
+		worse(v1.StatusState_STATUS_STATE_DEGRADED, outOfReach(n))
+		worse(v1.StatusState_STATUS_STATE_DEGRADED, f.standsIn(n))
 	}
+	worse(v1.StatusState_STATUS_STATE_HOLDING, s.GetHold() != nil)
+	worse(v1.StatusState_STATUS_STATE_FROZEN, len(s.GetFreezes()) > 0)
 	for _, row := range s.GetServices() {
 		worse(v1.StatusState_STATUS_STATE_DEGRADED, row.GetReady() < row.GetFloor())
 		worse(v1.StatusState_STATUS_STATE_FLOOR_BROKEN, row.GetReady() < row.GetFloorInForce())
 	}
 	worse(v1.StatusState_STATUS_STATE_NO_QUORUM, in.Leader == "")
 	return word
+}
+
+// outOfReach: the node's agent is there, and does not do what it is told.
+func outOfReach(n *v1.Node) bool {
+	return n.GetAhead() != nil || n.GetUnconfirmed() || n.GetFrozen() != ""
+}
+
+// standsIn: something is lost, and this node serves it meanwhile. What only has
+// not been given back yet is no loss.
+func (f *findings) standsIn(n *v1.Node) bool {
+	for _, a := range n.GetAssignments() {
+		if a.GetBorrowed() && f.loaned[n.GetId()][a.GetService()] != "" {
+			return true
+		}
+	}
+	return false
+}
+
+func servicesOfPools(t *v1.Topology) map[string][]string {
+	pools := map[string][]string{}
+	for _, p := range t.GetPools() {
+		pools[p.GetName()] = p.GetServices()
+	}
+	return pools
 }

@@ -4,12 +4,7 @@
 package status
 
 import (
-	"net"
 	"slices"
-	"sort"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -18,7 +13,6 @@ import (
 
 	"roster/fsm"
 	"roster/fsm/placement"
-	"roster/fsm/rollout"
 )
 
 // Input is what a status is made from.
@@ -36,27 +30,6 @@ type Input struct {
 	// Unrecorded are members that the state does not know yet: ids, and names
 	// where those are known.
 	Unrecorded []*v1.Member
-}
-
-// Cache keeps the placement of the state that it saw last, which is the dear
-// part of a status: whoever waits for a change asks again and again. The zero
-// value is ready; it is safe for concurrent use.
-type Cache struct {
-	mu     sync.Mutex
-	state  *fsm.State
-	target *placement.Target
-	err    error
-}
-
-// place is the placement of a state's own topology.
-func (c *Cache) place(state *fsm.State) (*placement.Target, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.state != state {
-		c.target, c.err = placement.Place(fsm.Placement(state, state.Effective(), time.Now()))
-		c.state = state
-	}
-	return c.target, c.err
 }
 
 // Compute sums up.
@@ -83,84 +56,23 @@ func (c *Cache) Compute(in Input) *v1.Status {
 	}
 	nodes := slices.Clone(in.State.Nodes())
 	slices.SortFunc(nodes, func(a, b *v1.Node) int { return placement.Compare(a.GetId(), b.GetId()) })
-	s.Nodes = nodeRows(nodes)
+	// What the leader has seen pass is past, whatever this member's clock says.
+	if written := in.State.Time(); written.After(in.Now) {
+		in.Now = written
+	}
+	s.Hold = in.State.Hold()
+	s.Freezes = freezesInForce(in.State.Freezes(), in.Now)
+	s.Nodes = nodeRows(nodes, s.GetFreezes())
 	s.Endpoints = endpointRows(nodes)
 	s.Members = memberRows(in)
 	countServices(s, in.State, nodes)
-	found := findings{nodes: nodes, failing: failing(nodes, in.Now)}
+	found := findings{
+		nodes: nodes, failing: failing(nodes, in.Now), policy: in.State.Effective().GetPolicy(), pools: servicesOfPools(in.State.Effective()),
+	}
 	if in.State.Effective() != nil {
 		found.step(s, in, c)
 	}
 	s.State = firstWord(s, in, found)
 	describe(s, in, found)
 	return s
-}
-
-func nodeRows(nodes []*v1.Node) []*v1.NodeStatus {
-	rows := make([]*v1.NodeStatus, 0, len(nodes))
-	for _, n := range nodes {
-		row := &v1.NodeStatus{
-			Id: n.GetId(), Region: n.GetRegion(), Zone: n.GetZone(), State: n.GetState(),
-			Cordoned: n.GetSettings().GetCordoned(),
-		}
-		pools := map[string]bool{}
-		for _, a := range n.GetAssignments() {
-			if a.GetWanted() == v1.Wanted_WANTED_DRAINING {
-				row.Draining = append(row.Draining, a.GetService())
-				continue
-			}
-			row.Services = append(row.Services, a.GetService())
-			pools[a.GetPool()] = true
-		}
-		for p := range pools {
-			row.Pools = append(row.Pools, p)
-		}
-		sort.Strings(row.Pools)
-		rows = append(rows, row)
-	}
-	return rows
-}
-
-func endpointRows(nodes []*v1.Node) []*v1.StatusEndpoint {
-	var rows []*v1.StatusEndpoint
-	for _, n := range nodes {
-		for _, e := range fsm.Endpoints(n) {
-			rows = append(rows, &v1.StatusEndpoint{
-				Service: e.GetService(), Node: e.GetNode(), State: e.GetState(),
-				Address: net.JoinHostPort(e.GetHost(), strconv.Itoa(int(e.GetPort()))),
-			})
-		}
-	}
-	slices.SortStableFunc(rows, func(a, b *v1.StatusEndpoint) int { return strings.Compare(a.GetService(), b.GetService()) })
-	return rows
-}
-
-// countServices fills in every service that the topology names or a node has.
-func countServices(s *v1.Status, state *fsm.State, nodes []*v1.Node) {
-	of := func(name string) *v1.ServiceStatus {
-		if s.Services[name] == nil {
-			s.Services[name] = &v1.ServiceStatus{}
-		}
-		return s.Services[name]
-	}
-	for _, service := range state.Effective().GetServices() {
-		of(service.GetName()).Floor = service.GetFloor()
-	}
-	for name, floor := range state.Floors() {
-		if s.Services[name] != nil {
-			s.Services[name].FloorInForce = floor.GetFloor()
-		}
-	}
-	for _, n := range nodes {
-		for _, a := range n.GetAssignments() {
-			row := of(a.GetService())
-			if a.GetWanted() == v1.Wanted_WANTED_SERVING {
-				row.Wanted++
-			}
-			if rollout.Ready(n, a.GetService()) {
-				row.Ready++
-				row.Nodes = append(row.Nodes, n.GetId())
-			}
-		}
-	}
 }

@@ -1,0 +1,111 @@
+package status
+
+import (
+	"fmt"
+	"slices"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	v1 "roster/proto/roster/v1"
+
+	"roster/fsm/placement"
+	"roster/fsm/rollout"
+)
+
+// loan is what a node serves of a pool without a seat in it.
+type loan struct {
+	node     *v1.Node
+	pool     string
+	services []string
+	ready    bool
+	since    *timestamppb.Timestamp
+	reason   string
+	wanted   bool // the planner still wants it
+}
+
+// did says what Roster has done about what was lost: what stands in, and which
+// seats were given away.
+func (t *teller) did() {
+	sayEach(t, t.loans(), t.sayLoan)
+	sayEach(t, t.which(seatless), func(n *v1.Node) string {
+		return fmt.Sprintf("%s holds no seat of pool %s any more: what it serves there is surplus when it comes back.", n.GetId(), enumerate(poolsGone(n)))
+	})
+}
+
+func (t *teller) sayLoan(l loan) string {
+	verb := "serves"
+	if !l.ready {
+		verb = "was told to serve"
+	}
+	services, since := enumerate(l.services), clock(t.in.Now, l.since)
+	missing := t.missing(l)
+	switch {
+	case l.pool == "":
+		return fmt.Sprintf("%s %s %s since %s, outside every pool%s.", l.node.GetId(), verb, services, since, because(l.reason))
+	case !l.wanted:
+		return fmt.Sprintf("%s still %s %s since %s, without a seat: pool %s no longer needs it.", l.node.GetId(), verb, services, since, l.pool)
+	case len(missing) == 1:
+		return fmt.Sprintf("%s %s %s in place of %s since %s.", l.node.GetId(), verb, services, missing[0], since)
+	case len(missing) > 1:
+		return fmt.Sprintf("%s %s %s since %s, for pool %s, which lost %s.", l.node.GetId(), verb, services, since, l.pool, list(missing))
+	}
+	return fmt.Sprintf("%s %s %s since %s, for pool %s%s.", l.node.GetId(), verb, services, since, l.pool, because(l.reason))
+}
+
+// loans are what is served without a seat by nodes that live, a line for each
+// node and pool.
+func (t *teller) loans() (loans []loan) {
+	for _, n := range t.f.nodes {
+		if isDown(n) {
+			continue
+		}
+		first := len(loans)
+		for _, a := range n.GetAssignments() {
+			if !a.GetBorrowed() || a.GetWanted() != v1.Wanted_WANTED_SERVING {
+				continue
+			}
+			i := first + slices.IndexFunc(loans[first:], func(l loan) bool { return l.pool == a.GetPool() })
+			if i < first {
+				i = len(loans)
+				loans = append(loans, loan{node: n, pool: a.GetPool(), ready: true, since: a.GetSince(), reason: a.GetReason()})
+			}
+			l := &loans[i]
+			l.services = append(l.services, a.GetService())
+			l.ready = l.ready && rollout.Ready(n, a.GetService())
+			l.wanted = l.wanted || t.f.loaned[n.GetId()][a.GetService()] != ""
+			if a.GetSince().AsTime().Before(l.since.AsTime()) {
+				l.since = a.GetSince()
+			}
+		}
+	}
+	return loans
+}
+
+// missing are the members of a loan's pool that do not serve what is lent.
+func (t *teller) missing(l loan) (ids []string) {
+	for _, n := range t.f.nodes {
+		if n == l.node {
+			continue
+		}
+		for _, a := range n.GetAssignments() {
+			if a.GetPool() == l.pool && slices.Contains(l.services, a.GetService()) && placement.Lost(n, a.GetService(), t.f.policy, t.in.Now) {
+				ids = append(ids, n.GetId())
+				break
+			}
+		}
+	}
+	return ids
+}
+
+// seatless: the node is down, and its seat was given away meanwhile.
+func seatless(n *v1.Node) bool { return isDown(n) && len(poolsGone(n)) > 0 }
+
+func poolsGone(n *v1.Node) (pools []string) {
+	for _, a := range n.GetAssignments() {
+		if a.GetBorrowed() && a.GetPool() != "" && !slices.Contains(pools, a.GetPool()) {
+			pools = append(pools, a.GetPool())
+		}
+	}
+	slices.SortFunc(pools, placement.Compare)
+	return pools
+}

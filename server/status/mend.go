@@ -1,0 +1,75 @@
+package status
+
+import (
+	"fmt"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// mend says what you can do, with the exact command.
+func (t *teller) mend() {
+	if down := t.inState(v1.NodeState_NODE_STATE_DOWN); len(down) > 0 {
+		if len(down) == 1 {
+			t.say("Start the agent on %s: its services may still be serving there. If the host is down, bring it back.", down[0])
+		} else {
+			t.say("Start the agents on %s: their services may still be serving there. If a host is down, bring it back.", list(down))
+		}
+		t.say("Only for a node that is gone for good: `roster node remove --force %s` gives up its services.", down[0])
+	}
+	sayEach(t, t.undecided(), func(p *v1.ProposedPlan) string {
+		id, what := p.GetId(), causeWord(p.GetCause())
+		if p.GetState() == v1.PlanState_PLAN_STATE_OFF {
+			return fmt.Sprintf("policy.%s is off: `roster plan show %s` shows what would be done (%s).", what, id, moves(p))
+		}
+		return fmt.Sprintf("A plan of %s waits for you (%s): `roster plan show %s`, then `roster plan approve %s` or `roster plan reject %s`.", what, moves(p), id, id, id)
+	})
+	if t.s.GetHold() != nil {
+		t.say("If the silent nodes are really lost: `roster hold end --for 1h --reason TEXT` ends the hold.")
+	}
+	sayEach(t, t.s.GetFreezes(), func(f *v1.Freeze) string {
+		return fmt.Sprintf("`roster unfreeze %s` ends the freeze of %s.", f.GetId(), f.GetScope())
+	})
+	if ahead := t.nodes(isAhead); len(ahead) > 0 {
+		t.say("If the cluster was restored on purpose: `roster node adopt %s` lets its agent follow again.", ahead[0])
+	}
+	if frozen := t.nodes(isFrozen); len(frozen) > 0 {
+		t.say("Remove the freeze file on %s to let Roster act there.", list(frozen))
+	}
+	if observing := t.nodes(observes); len(observing) > 0 {
+		t.say("`roster node activate %s` hands it over to Roster; nothing there is restarted.", observing[0])
+	}
+	if drained := t.nodes(isDrained); len(drained) > 0 {
+		t.say("`roster node undrain %s` lets it serve again.", drained[0])
+	}
+	if barred := t.barred(); len(barred) > 0 {
+		t.say("When what failed is mended: `roster node uncordon %s` lets it be tried there at once.", barred[0].node)
+	}
+	if t.s.GetTopology() == nil && t.in.State.Cluster() != nil {
+		t.say("No topology was applied yet: `roster topology apply -f FILE`.")
+	}
+}
+
+// undecided are the plans on which the operator has said nothing.
+func (t *teller) undecided() (plans []*v1.ProposedPlan) {
+	for _, p := range t.s.GetPlans() {
+		if p.GetState() == v1.PlanState_PLAN_STATE_PENDING || p.GetState() == v1.PlanState_PLAN_STATE_OFF {
+			plans = append(plans, p)
+		}
+	}
+	return plans
+}
+
+func causeWord(c v1.Cause) string {
+	if c == v1.Cause_CAUSE_REPAIR {
+		return "repair"
+	}
+	return "rebalance"
+}
+
+func moves(p *v1.ProposedPlan) string {
+	n := 0
+	for _, w := range p.GetPlan().GetWaves() {
+		n += len(w.GetMoves())
+	}
+	return fmt.Sprintf("%d %s", n, plural(n, "move", "moves"))
+}
