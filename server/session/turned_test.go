@@ -6,6 +6,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+
+	storev1 "roster/proto/roster/store/v1"
+
+	"roster/fsm"
 )
 
 func TestASecondLiveAgentIsNotedOnceAMinute(t *testing.T) {
@@ -44,6 +48,22 @@ func TestASecondLiveAgentIsNotedOnceAMinute(t *testing.T) {
 		if n := noted(); n != 3 {
 			t.Errorf("noted %d times in all after another minute, want 3", n)
 		}
+	})
+}
+
+func TestAnAgentThatWasReplacedLosesItsSessionAndIsNotLetInAgain(t *testing.T) {
+	inDesk(t, func(d *desk) {
+		old := d.agent("n", "imap")
+		old.set()
+		d.Must(&storev1.Command{Command: &storev1.Command_ReplaceNode{ReplaceNode: &storev1.ReplaceNode{Id: "n", Force: true}}})
+		old.failsWith(codes.FailedPrecondition, fsm.ReasonRetired)
+		d.open(d.hub, hello("n", "imap")).failsWith(codes.FailedPrecondition, fsm.ReasonRetired)
+		next := hello("n", "imap")
+		next.Instance = "next"
+		a := d.open(d.hub, next)
+		a.welcomed()
+		a.set()
+		d.open(d.hub, hello("n", "imap")).failsWith(codes.FailedPrecondition, fsm.ReasonRetired)
 	})
 }
 
