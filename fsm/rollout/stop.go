@@ -30,8 +30,9 @@ func (b *board) stop() {
 			}
 			if m := b.move(s, v1.Action_ACTION_STOP, b.stopReason(s)); b.permitted(s, m) {
 				b.propose(s, m)
-				b.leave(s)
 			}
+			// One that is held is nothing that others would have to wait for.
+			b.leave(s)
 		}
 	}
 }

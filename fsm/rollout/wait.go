@@ -110,6 +110,8 @@ func (b *board) waitingFor(h *host, say func(string, ...any)) {
 		say("%s is down, and %s is changed there when it is back", h.GetId(), list)
 	case h.GetState() != v1.NodeState_NODE_STATE_UP:
 		say("%s is suspect, and %s is changed there when it is heard again", h.GetId(), list)
+	case h.GetSettings().GetDrain() != nil && len(drains) == 0:
+		say("%s is drained, and %s is not changed there", h.GetId(), list)
 	case h.closed() && len(drains) == 0:
 		say("%s is cordoned, and %s is not changed there", h.GetId(), list)
 	default:
