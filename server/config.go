@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"roster/client/identity"
+	"roster/server/rebalance"
 	"roster/server/session"
 )
 
@@ -29,8 +30,8 @@ type Config struct {
 	// Handshakes is how many sessions of agents may begin a second. Default 200;
 	// under 0: no bound.
 	Handshakes int
-	// DownAfter, if not 0, wins over the topology's policy; for roster dev.
-	DownAfter time.Duration
+	// Timings win over the topology's policy; for roster dev.
+	Timings rebalance.Timings
 	// Quiet, if not 0, is how long no node must have registered before the first
 	// placement; for roster dev.
 	Quiet time.Duration
@@ -54,15 +55,15 @@ func (c Config) Validate() error {
 	if set != 0 && set != 3 {
 		faults = append(faults, errors.New("certificates are incomplete: name all of --ca, --cert and --key, or none on loopback"))
 	}
-	if c.Heartbeat < 0 || c.DownAfter < 0 {
-		faults = append(faults, errors.New("heartbeat and down_after must not be negative"))
+	if c.Heartbeat < 0 || c.Timings.DownAfter < 0 || c.Timings.ReplaceAfter < 0 || c.Timings.ReturnAfter < 0 {
+		faults = append(faults, errors.New("heartbeat, down_after, replace_after and return_after must not be negative"))
 	}
 	heartbeat := c.Heartbeat
 	if heartbeat == 0 {
 		heartbeat = session.DefaultHeartbeat
 	}
-	if c.DownAfter != 0 && c.DownAfter < 3*heartbeat {
-		faults = append(faults, fmt.Errorf("down_after is %s: at least three heartbeats of %s", c.DownAfter, heartbeat))
+	if c.Timings.DownAfter != 0 && c.Timings.DownAfter < 3*heartbeat {
+		faults = append(faults, fmt.Errorf("down_after is %s: at least three heartbeats of %s", c.Timings.DownAfter, heartbeat))
 	}
 	return errors.Join(faults...)
 }

@@ -15,6 +15,7 @@ import (
 	"roster/integration/loopback"
 	v1 "roster/proto/roster/v1"
 	"roster/server/raftnode"
+	"roster/server/rebalance"
 )
 
 func TestAWriteNamesTheGenerationThatItExpects(t *testing.T) {
@@ -251,7 +252,7 @@ func TestAMemberThatIsCutOffOrFailsToStartLeavesNothingBehind(t *testing.T) {
 	other := startGroup(t, 1, nil).members[0]
 	for _, c := range []Config{
 		{Dir: r.dir, Listen: other.address}, {Dir: r.dir, RaftListen: other.raft}, {Dir: r.dir, Listen: "192.0.2.1:1"},
-		{Dir: r.dir, Listen: taken, DownAfter: time.Second},
+		{Dir: r.dir, Listen: taken, Timings: rebalance.Timings{DownAfter: time.Second}},
 	} {
 		if _, err := New(c); err == nil {
 			t.Errorf("%+v was taken", c)

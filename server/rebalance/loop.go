@@ -1,9 +1,9 @@
 // Package rebalance owns the leader's loop: observe, place, roll out, propose.
 // It decides nothing itself: placement says who should serve what, rollout says
-// which steps are safe now, and the state machine refuses what is no longer
-// true. It keeps nothing between passes but what saves work, so a new leader
-// goes on where the old one stopped. It runs in one goroutine while its member
-// leads.
+// which steps are safe now and permitted, the guard says when to doubt oneself,
+// and the state machine refuses what is no longer true. It keeps nothing between
+// passes but what saves work, so a new leader goes on where the old one stopped.
+// It runs in one goroutine while its member leads.
 package rebalance
 
 import (
@@ -17,7 +17,6 @@ import (
 
 	"roster/fsm"
 	"roster/fsm/placement"
-	"roster/fsm/rollout"
 	"roster/server/session"
 )
 
@@ -38,9 +37,9 @@ type Config struct {
 	// Quiet is how long no node must have registered before the first placement
 	// is made without those that may still come. Default 5 s.
 	Quiet time.Duration
-	// DownAfter, if not 0, wins over the topology's policy (roster dev).
-	DownAfter time.Duration
-	Logger    *slog.Logger
+	// Timings win over the topology's policy (roster dev).
+	Timings Timings
+	Logger  *slog.Logger
 }
 
 const (
@@ -58,13 +57,23 @@ type Loop struct {
 	// The state that the last pass began with, or one that differs in nothing
 	// that a pass looks at.
 	seen *fsm.State
-	// The placement of the state that was looked at last.
-	placed *fsm.State
-	target *placement.Target
+	// The placement made last: of which state, or one that differs in nothing that
+	// it looks at, and of what time had decided by then.
+	placed   *fsm.State
+	restless []*v1.Node
+	verdict  uint64
+	target   *placement.Target
+	// The last step of that placement had nothing to do.
+	done bool
 	// What could not be placed, so that it is logged once.
 	unplaced string
+	// Moves that are not made, so that each is logged once.
+	held map[heldMove]bool
+	// The state of which it was said last that it has settled.
+	settled *fsm.State
+	force   inForce
 
-	states, waves brake
+	states, waves, freezes, settles brake
 }
 
 // New makes a loop that does nothing yet.
@@ -96,6 +105,7 @@ func (l *Loop) Run(ctx context.Context, view *session.Liveness) error {
 		}
 		last = began
 		l.mark(ctx, view)
+		l.expire(ctx)
 		l.pass(ctx, view)
 		// A busy cluster changes all the time: leave the processor to others for
 		// as long as the pass took.
@@ -105,82 +115,6 @@ func (l *Loop) Run(ctx context.Context, view *session.Liveness) error {
 		l.wait(ctx, changed, tick.C)
 	}
 	return ctx.Err()
-}
-
-// mark proposes the transitions of liveness, all in one command.
-func (l *Loop) mark(ctx context.Context, view *session.Liveness) {
-	now := time.Now()
-	if l.states.held(now) {
-		return
-	}
-	state := l.cfg.Machine.State()
-	changes := view.Transitions(state.Nodes(), l.downAfter(state), now)
-	if len(changes) == 0 {
-		return
-	}
-	done := l.propose(ctx, &storev1.Command{Command: &storev1.Command_SetNodeStates{
-		SetNodeStates: &storev1.SetNodeStates{Changes: changes},
-	}})
-	l.states.after(done, time.Now())
-	if !done {
-		return
-	}
-	for _, c := range changes {
-		l.cfg.Logger.Info("node changes state", "node", c.GetId(), "state", c.GetState().String(), "reason", c.GetReason())
-	}
-}
-
-func (l *Loop) downAfter(state *fsm.State) time.Duration {
-	if l.cfg.DownAfter != 0 {
-		return l.cfg.DownAfter
-	}
-	if d := state.Effective().GetPolicy().GetDownAfter(); d != nil {
-		return d.AsDuration()
-	}
-	return defaultDown
-}
-
-// pass proposes the next wave, if there is one.
-func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
-	now := time.Now()
-	state := l.cfg.Machine.State()
-	if state.Effective() == nil || l.waves.held(now) || !l.place(state) || tooEarly(state, l.target, l.cfg.Quiet, now) {
-		return
-	}
-	step := rollout.Next(fsm.Rollout(state, state.Effective(), l.target, now, func(node string) bool {
-		return view.HeardRecently(node, state.Node(node).GetInstance(), now)
-	}))
-	if len(step.Moves) == 0 {
-		return
-	}
-	done := l.propose(ctx, &storev1.Command{Command: &storev1.Command_MoveAssignments{MoveAssignments: wave(state, step.Moves)}})
-	l.waves.after(done, time.Now())
-	if !done {
-		return
-	}
-	for _, m := range step.Moves {
-		l.cfg.Logger.Info("move", "action", actionWord(m.GetAction()), "service", m.GetService(), "node", m.GetNode(), "pool", m.GetPool(), "reason", m.GetReason())
-	}
-}
-
-// place says who should serve what, unless nothing can be placed. The same state
-// is placed once.
-func (l *Loop) place(state *fsm.State) bool {
-	if l.placed == state {
-		return l.target != nil
-	}
-	target, err := placement.Place(fsm.Placement(state, state.Effective(), time.Now()))
-	l.placed, l.target = state, target
-	if err == nil {
-		l.unplaced = ""
-		return true
-	}
-	l.target = nil
-	if err.Error() != l.unplaced {
-		l.unplaced = err.Error()
-		l.cfg.Logger.Error("nothing can be placed", "rev", state.Topology().GetRevision(), "error", err)
-	}
-	return false
 }
 
 // propose writes a command, and says whether it changed anything.

@@ -2,6 +2,7 @@ package rebalance
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"roster/fsm"
@@ -30,32 +31,50 @@ func (l *Loop) wait(ctx context.Context, changed <-chan struct{}, tick <-chan ti
 // news says whether a state differs from the one seen in anything that a pass
 // looks at. If not, it is the one seen.
 func (l *Loop) news(state *fsm.State) bool {
-	if l.seen == nil || l.seen.Effective() != state.Effective() {
+	if l.seen == nil || differ(l.seen, state) {
 		return true
 	}
-	nodes, removed := state.ChangedNodes(l.seen.Index())
+	l.seen = state
+	return false
+}
+
+// differ says whether two states of one log differ in anything that a pass
+// looks at.
+func differ(before, now *fsm.State) bool {
+	if before == now {
+		return false
+	}
+	if before.Effective() != now.Effective() || !sameRestraints(before, now) {
+		return true
+	}
+	nodes, removed := now.ChangedNodes(before.Index())
 	if len(removed) > 0 {
 		return true
 	}
 	var keys map[string]bool
-	for _, now := range nodes {
-		before := l.seen.Node(now.GetId())
-		if before == nil || !sameNode(before, now) {
+	for _, is := range nodes {
+		was := before.Node(is.GetId())
+		if was == nil || !sameNode(was, is) {
 			return true
 		}
 		if keys == nil {
-			keys = labelKeys(state.Effective())
+			keys = labelKeys(now.Effective())
 		}
 		for key := range keys {
-			was, had := before.GetLabels()[key]
-			is, has := now.GetLabels()[key]
-			if was != is || had != has {
+			a, had := was.GetLabels()[key]
+			b, has := is.GetLabels()[key]
+			if a != b || had != has {
 				return true
 			}
 		}
 	}
-	l.seen = state
 	return false
+}
+
+// sameRestraints compares what the operator and the guard said.
+func sameRestraints(a, b *fsm.State) bool {
+	return a.Hold() == b.Hold() && a.HoldOverride() == b.HoldOverride() && a.RolloutOrder() == b.RolloutOrder() &&
+		slices.Equal(a.Approvals(), b.Approvals()) && slices.Equal(a.Freezes(), b.Freezes())
 }
 
 // sameNode compares all but labels, index and words. A record is replaced as a
@@ -64,10 +83,11 @@ func (l *Loop) news(state *fsm.State) bool {
 func sameNode(a, b *v1.Node) bool {
 	return a.GetInstance() == b.GetInstance() && a.GetClaims() == b.GetClaims() &&
 		a.GetRegion() == b.GetRegion() && a.GetZone() == b.GetZone() && a.GetCapacity() == b.GetCapacity() &&
-		a.GetSettings().GetCordoned() == b.GetSettings().GetCordoned() &&
+		a.GetSettings().GetCordoned() == b.GetSettings().GetCordoned() && a.GetSettings().GetDrain() == b.GetSettings().GetDrain() &&
+		a.GetMode() == b.GetMode() && a.GetAhead() == b.GetAhead() && a.GetFrozen() == b.GetFrozen() && a.GetUnconfirmed() == b.GetUnconfirmed() &&
 		a.GetState() == b.GetState() && a.GetStateSince() == b.GetStateSince() &&
 		a.GetGeneration() == b.GetGeneration() && a.GetReportedGeneration() == b.GetReportedGeneration() &&
-		sameSlice(a.GetAssignments(), b.GetAssignments()) && sameSlice(a.GetReports(), b.GetReports())
+		sameSlice(a.GetAssignments(), b.GetAssignments()) && sameSlice(a.GetReports(), b.GetReports()) && sameSlice(a.GetTroubles(), b.GetTroubles())
 }
 
 func sameSlice[T any](a, b []T) bool {

@@ -188,7 +188,7 @@ func (c *conversation) send(ctx context.Context) error {
 		case node.GetInstance() != c.instance:
 			return taken(c.node, node.GetInstance())
 		case retired(state, c.node, c.instance):
-			return problem.New(codes.FailedPrecondition, fsm.ReasonRetired, "this agent of node %s was retired for another one; what it runs is left running", c.node)
+			return problem.New(codes.FailedPrecondition, problem.NodeRemoved, "this agent of node %s was retired for another one; what it runs is left running", c.node)
 		}
 		off, freezes := handsOff(state, c.node)
 		now := wordOf(state, node, off)

@@ -118,6 +118,27 @@ func (l *Liveness) HeardRecently(node, instance string, now time.Time) bool {
 	return v != nil && len(v.sources) > 0 && now.Sub(v.at) <= 2*l.heartbeat
 }
 
+// Silent lists the nodes that no member has heard for two heartbeats. That a
+// session broke is no silence: its agent may have another one in a moment. What
+// was never heard in this term is silent once two heartbeats of it have passed.
+func (l *Liveness) Silent(nodes []*v1.Node, now time.Time) map[string]bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	silent := map[string]bool{}
+	for _, n := range nodes {
+		at := l.began
+		if h := l.nodes[n.GetId()]; h != nil {
+			if v := h.voice(n.GetInstance()); v != nil {
+				at = v.at
+			}
+		}
+		if now.Sub(at) > 2*l.heartbeat {
+			silent[n.GetId()] = true
+		}
+	}
+	return silent
+}
+
 // Overslept takes a time away in which the leader itself did not run: it heard
 // nobody then, and that is nobody's fault but its own.
 func (l *Liveness) Overslept(d time.Duration, now time.Time) {

@@ -8,8 +8,6 @@ import (
 	"google.golang.org/grpc/codes"
 
 	storev1 "roster/proto/roster/store/v1"
-
-	"roster/fsm"
 )
 
 func TestASecondLiveAgentIsNotedOnceAMinute(t *testing.T) {
@@ -56,14 +54,14 @@ func TestAnAgentThatWasReplacedLosesItsSessionAndIsNotLetInAgain(t *testing.T) {
 		old := d.agent("n", "imap")
 		old.set()
 		d.Must(&storev1.Command{Command: &storev1.Command_ReplaceNode{ReplaceNode: &storev1.ReplaceNode{Id: "n", Force: true}}})
-		old.failsWith(codes.FailedPrecondition, fsm.ReasonRetired)
-		d.open(d.hub, hello("n", "imap")).failsWith(codes.FailedPrecondition, fsm.ReasonRetired)
+		old.failsWith(codes.FailedPrecondition, "NODE_REMOVED")
+		d.open(d.hub, hello("n", "imap")).failsWith(codes.FailedPrecondition, "NODE_REMOVED")
 		next := hello("n", "imap")
 		next.Instance = "next"
 		a := d.open(d.hub, next)
 		a.welcomed()
 		a.set()
-		d.open(d.hub, hello("n", "imap")).failsWith(codes.FailedPrecondition, fsm.ReasonRetired)
+		d.open(d.hub, hello("n", "imap")).failsWith(codes.FailedPrecondition, "NODE_REMOVED")
 	})
 }
 

@@ -124,7 +124,7 @@ func (c *Cluster) startMember(_ context.Context, m *member) error {
 		return fmt.Errorf("member %s was removed from the cluster: it does not come back", m.name)
 	}
 	run, err := server.New(server.Config{
-		Dir: m.dir, Heartbeat: Heartbeat, DownAfter: DownAfter, Quiet: Quiet, Version: c.options.Version, Logger: c.options.Logger,
+		Dir: m.dir, Heartbeat: Heartbeat, Timings: Timings, Quiet: Quiet, Version: c.options.Version, Logger: c.options.Logger,
 	})
 	if err != nil {
 		return err

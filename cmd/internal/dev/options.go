@@ -17,6 +17,7 @@ import (
 
 	"roster/fsm/topology"
 	v1 "roster/proto/roster/v1"
+	"roster/server/rebalance"
 )
 
 // Options is what `roster dev` is asked for.
@@ -40,10 +41,12 @@ type Options struct {
 // Dev's timings win over the topology's, so that a failure can be watched.
 const (
 	Heartbeat = 500 * time.Millisecond
-	DownAfter = 2 * time.Second
 	// Dev applies a topology once every node is there.
 	Quiet = 100 * time.Millisecond
 )
+
+// Timings are those of a policy that dev does not take from the file.
+var Timings = rebalance.Timings{DownAfter: 2 * time.Second, ReplaceAfter: 15 * time.Second, ReturnAfter: 5 * time.Second}
 
 // Limits of what one process can hold and one screen can show.
 const (

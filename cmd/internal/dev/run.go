@@ -168,7 +168,8 @@ func notes(cluster *Cluster) []string {
 		"export ROSTER_MEMBERS=" + strings.Join(some, ","),
 		"roster status · roster topology apply -f FILE · roster node cordon node-1",
 		"roster dev kill node-3 · roster dev revive node-3 · roster dev kill m1",
-		fmt.Sprintf("Dev's timings win over the file's: heartbeat %s, down_after %s.", Heartbeat, DownAfter),
+		fmt.Sprintf("Dev's timings win over the file's: heartbeat %s, down_after %s, replace_after %s, return_after %s.",
+			Heartbeat, Timings.DownAfter, Timings.ReplaceAfter, Timings.ReturnAfter),
 	}
 }
 

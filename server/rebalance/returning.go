@@ -1,0 +1,34 @@
+package rebalance
+
+import (
+	"time"
+
+	v1 "roster/proto/roster/v1"
+
+	"roster/fsm"
+)
+
+// crowd is how many nodes that come back at once are more than chance.
+const crowd = 3
+
+// returning: nodes are just coming back by the crowd, or the first of them does
+// while Roster holds. That was a cut, and the others are about to be heard as
+// well: what is started for them now would be surplus in a moment. It is waited
+// for as long as a node may be silent; who goes down again takes as long, so
+// nobody can keep it waiting for ever.
+func returning(state *fsm.State, policy *v1.Policy, now time.Time) bool {
+	window := policy.GetDownAfter().AsDuration()
+	if window == 0 {
+		window = defaultDown
+	}
+	back, away := 0, 0
+	for _, n := range state.Nodes() {
+		switch {
+		case n.GetState() == v1.NodeState_NODE_STATE_DOWN:
+			away++
+		case n.GetReturnedAt() != nil && now.Before(n.GetReturnedAt().AsTime().Add(window)):
+			back++
+		}
+	}
+	return back >= crowd || back > 0 && away > 0 && state.Hold() != nil
+}
