@@ -26,6 +26,7 @@ import (
 
 	"roster/agent/driver"
 	"roster/agent/driver/builtin"
+	"roster/agent/driver/exec"
 	"roster/agent/driver/process"
 	"roster/agent/probe"
 	"roster/client/identity"
@@ -47,6 +48,7 @@ type Agent struct {
 	board      *board
 	inbox      inbox
 	trouble    trouble
+	freezing   sync.Mutex
 	membership *membership
 	folder     *folder
 	workers    map[string]*worker
@@ -64,6 +66,9 @@ func New(cfg Config) (*Agent, error) {
 	if cfg.Probe == nil {
 		cfg.Probe = probe.Check
 	}
+	if cfg.FreezeFile == "" {
+		cfg.FreezeFile = filepath.Join(cfg.Dir, freezeFile)
+	}
 	if cfg.ProbeInterval == 0 {
 		cfg.ProbeInterval = DefaultProbeInterval
 	}
@@ -79,7 +84,7 @@ func New(cfg Config) (*Agent, error) {
 	for _, c := range cfg.Claims.GetServices() {
 		names = append(names, c.GetName())
 	}
-	a.orders = newOrders(names)
+	a.orders = newOrders(names, a.observes())
 	a.membership = &membership{
 		configured:   cfg.Members,
 		loopbackOnly: cfg.TLS.IsZero(),
@@ -109,6 +114,9 @@ func claims(cfg Config) *v1.NodeClaims {
 		return &v1.NodeClaims{}
 	}
 	c := proto.CloneOf(cfg.Claims)
+	if c.GetMode() == v1.AgentMode_AGENT_MODE_UNSPECIFIED {
+		c.Mode = v1.AgentMode_AGENT_MODE_ACT
+	}
 	for _, s := range c.GetServices() {
 		s.ChangeMode = v1.ChangeMode_CHANGE_MODE_LIVE
 		if s.GetRestartGroup() != "" {
@@ -140,6 +148,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return fmt.Errorf("agent: %w", err)
 	}
 	defer a.folder.close()
+	a.lookAtFreeze()
 	a.recall()
 	if err := a.openDrivers(drivers); err != nil {
 		return fmt.Errorf("agent: %w", err)
@@ -151,6 +160,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		wait.Go(func() { w.run(ctx) })
 	}
 	wait.Go(func() { a.takeSets(ctx) })
+	wait.Go(func() { a.watchFreeze(ctx) })
 	wait.Go(func() {
 		look := time.NewTimer(lookFirst)
 		defer look.Stop()
@@ -181,9 +191,20 @@ func (a *Agent) recall() {
 	if m.set == nil {
 		return
 	}
-	if err := a.take(m.set, false); err != nil {
+	set := m.set
+	if a.observes() && m.claimed.GetMode() != v1.AgentMode_AGENT_MODE_OBSERVE {
+		// It was told to an agent that acted. This one acts when a member says so.
+		set = proto.CloneOf(set)
+		set.Observe = true
+	}
+	if err := a.take(set, false); err != nil {
 		a.log.Error("the cached set is not acted on", "file", path, "error", err)
 	}
+}
+
+// observes is what the config says; members may say otherwise.
+func (a *Agent) observes() bool {
+	return a.cfg.Claims.GetMode() == v1.AgentMode_AGENT_MODE_OBSERVE
 }
 
 // openDrivers makes each driver that services name, unless it is there.
@@ -207,6 +228,12 @@ func (a *Agent) openDrivers(drivers map[string]driver.Driver) error {
 				services = append(services, process.Service{Name: c.GetName(), Endpoints: c.GetEndpoints(), Command: a.cfg.Process[c.GetName()]})
 			}
 			d, err = process.New(process.Config{Dir: a.folder.file("services"), Owner: a.folder.instance, Services: services})
+		case DriverExec:
+			var services []exec.Service
+			for _, c := range claims {
+				services = append(services, exec.Service{Name: c.GetName(), Endpoints: c.GetEndpoints(), Scripts: a.cfg.Exec[c.GetName()]})
+			}
+			d, err = exec.New(exec.Config{Dir: a.folder.file("services"), Owner: a.folder.instance, Services: services})
 		default:
 			err = fmt.Errorf("there is no driver %q", name)
 		}

@@ -20,6 +20,8 @@ type board struct {
 	lines             map[string]*line
 	groups            map[string]*group
 	epoch, generation uint64
+	frozen            string
+	isAhead           bool
 	// changed holds one token while there is news that no heartbeat has told.
 	changed chan struct{}
 	// unseen counts configured services without a first report; seen is closed at 0.
@@ -86,7 +88,8 @@ func (b *board) tell() {
 
 // begin notes that the changes of a set are begun: what they restart is reported as
 // starting from now on, and only then the set as held. before is nil where none was.
-func (b *board) begin(before, set *v1.AssignmentSet) {
+// Where the agent does not act nothing is restarted.
+func (b *board) begin(before, set *v1.AssignmentSet, acts bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	was, is := ordersOf(before), ordersOf(set)
@@ -97,7 +100,7 @@ func (b *board) begin(before, set *v1.AssignmentSet) {
 		}
 		_, ran := was[name]
 		_, runs := is[name]
-		if l.group != nil && (before == nil || ran != runs) {
+		if acts && l.group != nil && (before == nil || ran != runs) {
 			l.group.pending[name] = setID{set.GetEpoch(), set.GetGeneration()}
 			b.disturb(l.group, "")
 		}
@@ -114,6 +117,26 @@ func (b *board) begin(before, set *v1.AssignmentSet) {
 	}
 	b.epoch, b.generation = set.GetEpoch(), set.GetGeneration()
 	b.tell()
+}
+
+// freeze reports why the host is frozen; empty: it is not.
+func (b *board) freeze(why string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.frozen != why {
+		b.frozen = why
+		b.tell()
+	}
+}
+
+// ahead reports whether the held set is newer than what members send.
+func (b *board) ahead(is bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.isAhead != is {
+		b.isAhead = is
+		b.tell()
+	}
 }
 
 // disturb resets what the members of a group report, but for the one that does it.
@@ -207,10 +230,21 @@ func (b *board) putLocked(service string, state v1.ServiceState, o driver.Observ
 		}
 	}
 	was := l.report
+	detail = readable(detail)
 	l.set(&v1.ServiceReport{Service: service, State: state, Sessions: o.Sessions, Pid: o.PID, Detail: detail})
 	if was.GetState() != state || was.GetPid() != o.PID || was.GetDetail() != detail {
 		b.tell()
 	}
+}
+
+// readable bounds what daemons, scripts and drivers said: a heartbeat that is no text, or
+// too long, would end the session.
+func readable(detail string) string {
+	const most = 1000
+	if detail = strings.ToValidUTF8(detail, "?"); len(detail) > most {
+		detail = strings.ToValidUTF8(detail[:most], "") + "…"
+	}
+	return detail
 }
 
 // set replaces the report; since stays while the state does.
@@ -235,7 +269,7 @@ func (b *board) heartbeat() *v1.Heartbeat {
 func (b *board) peek() *v1.Heartbeat {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	h := &v1.Heartbeat{Epoch: b.epoch, Generation: b.generation, Reports: make([]*v1.ServiceReport, 0, len(b.lines))}
+	h := &v1.Heartbeat{Epoch: b.epoch, Generation: b.generation, Frozen: b.frozen, Ahead: b.isAhead, Reports: make([]*v1.ServiceReport, 0, len(b.lines))}
 	for _, l := range b.lines {
 		h.Reports = append(h.Reports, l.report)
 	}

@@ -16,7 +16,8 @@ import (
 
 // cacheFile holds what the agent was told last, so that it serves without any member.
 // It is text, for people: a head line with the checksum of the rest, then the
-// member's Welcome and the set, each as JSON in one line.
+// member's Welcome, the set, and what the agent claimed when it was told it (not in
+// files of version 1), each as JSON in one line.
 const cacheFile = "set"
 
 // largestCache bounds what is read.
@@ -33,6 +34,8 @@ type memory struct {
 	welcome *v1.Welcome
 	// set is nil where none was ever held.
 	set *v1.AssignmentSet
+	// claimed has the mode that this agent claimed when it was told the set.
+	claimed *v1.NodeClaims
 }
 
 func encodeMemory(m memory) ([]byte, error) {
@@ -40,6 +43,7 @@ func encodeMemory(m memory) ([]byte, error) {
 	for _, part := range []func() ([]byte, error){
 		func() ([]byte, error) { return protojson.Marshal(m.welcome) },
 		func() ([]byte, error) { return protojson.Marshal(m.set) },
+		func() ([]byte, error) { return protojson.Marshal(m.claimed) },
 	} {
 		text, err := part()
 		if err != nil {
@@ -48,7 +52,7 @@ func encodeMemory(m memory) ([]byte, error) {
 		body.Write(text)
 		body.WriteByte('\n')
 	}
-	head := fmt.Sprintf("roster agent 1 %t %t %08x\n", m.welcome != nil, m.set != nil, crc32.Checksum(body.Bytes(), castagnoli))
+	head := fmt.Sprintf("roster agent 2 %t %t %08x\n", m.welcome != nil, m.set != nil, crc32.Checksum(body.Bytes(), castagnoli))
 	return append([]byte(head), body.Bytes()...), nil
 }
 
@@ -57,32 +61,39 @@ func decodeMemory(text []byte) (memory, error) {
 	if !ok {
 		return memory{}, fmt.Errorf("%w: it has no second line", errCache)
 	}
+	var version int
 	var welcomed, held bool
 	var sum uint32
-	if _, err := fmt.Sscanf(string(head), "roster agent 1 %t %t %x", &welcomed, &held, &sum); err != nil {
+	if _, err := fmt.Sscanf(string(head), "roster agent %d %t %t %x", &version, &welcomed, &held, &sum); err != nil || version < 1 || version > 2 {
 		return memory{}, fmt.Errorf("%w: its first line is not one of this version (%w)", errCache, err)
 	}
 	if got := crc32.Checksum(body, castagnoli); got != sum {
 		return memory{}, fmt.Errorf("%w: checksum is %08x, written was %08x", errCache, got, sum)
 	}
-	first, second, ok := bytes.Cut(body, []byte("\n"))
-	if !ok {
+	lines := bytes.Split(body, []byte("\n"))
+	if len(lines) < version+1 {
 		return memory{}, fmt.Errorf("%w: a line is missing", errCache)
 	}
 	var m memory
 	if welcomed {
 		m.welcome = &v1.Welcome{}
-		if err := protojson.Unmarshal(first, m.welcome); err != nil {
+		if err := protojson.Unmarshal(lines[0], m.welcome); err != nil {
 			return memory{}, fmt.Errorf("%w: %w", errCache, err)
 		}
 	}
 	if held {
 		m.set = &v1.AssignmentSet{}
-		if err := protojson.Unmarshal(second, m.set); err != nil {
+		if err := protojson.Unmarshal(lines[1], m.set); err != nil {
 			return memory{}, fmt.Errorf("%w: %w", errCache, err)
 		}
 		if len(m.set.GetAssignments()) == 0 && !m.set.GetEmpty() {
 			return memory{}, fmt.Errorf("%w: %w", errCache, errNoOrder)
+		}
+	}
+	if held && version > 1 {
+		m.claimed = &v1.NodeClaims{}
+		if err := protojson.Unmarshal(lines[2], m.claimed); err != nil {
+			return memory{}, fmt.Errorf("%w: %w", errCache, err)
 		}
 	}
 	return m, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"roster/agent/driver"
+	"roster/agent/driver/exec"
 	"roster/agent/driver/process"
 	"roster/client/identity"
 	v1 "roster/proto/roster/v1"
@@ -15,6 +16,7 @@ import (
 // Drivers that services may name.
 const (
 	DriverBuiltin = "builtin"
+	DriverExec    = "exec"
 	DriverProcess = "process"
 )
 
@@ -33,11 +35,18 @@ type Config struct {
 	// TLS names the files of this agent's certificate, with role agent and the
 	// node's id as its name. Zero: without TLS, to loopback addresses only.
 	TLS identity.Files
-	// Claims are the node's region, zone, labels, capacity and services; each
-	// service names its driver (builtin or process) and its endpoints.
+	// Claims are the node's region, zone, labels, capacity, mode and services; each
+	// service names its driver (builtin, exec or process) and its endpoints, and may
+	// say that it is never stopped. Mode unspecified: the agent acts.
 	Claims *v1.NodeClaims
 	// Process says how each service of the process driver is run, by service.
 	Process map[string]process.Command
+	// Exec has the operator's scripts for each service of the exec driver, by
+	// service.
+	Exec map[string]exec.Scripts
+	// FreezeFile keeps the agent from acting for as long as it is there. Empty: the
+	// file freeze in Dir.
+	FreezeFile string
 	// ProbeInterval is the pause between probes of a service that serves.
 	// Default 10s.
 	ProbeInterval time.Duration

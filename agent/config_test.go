@@ -130,7 +130,7 @@ func TestEveryFaultIsToldWithItsPlaceAndItsMend(t *testing.T) {
 		{"smtp", "name: imap", "name: smtp", 5, 11, "two services", "smtp-inbound"},
 		{"odd service", "name: imap", "name: IMAP", 5, 11, "no service name", "lower-case"},
 		{"no driver", "    driver: process\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    process: {argv: [/usr/sbin/dovecot, -F]}\n", "    endpoints: [{host: 127.0.0.1, port: 143}]\n", 5, 5, "no driver", "driver: process"},
-		{"unknown driver", "driver: process\n", "driver: systemd\n", 6, 13, "no driver \"systemd\"", "process or builtin"},
+		{"unknown driver", "driver: process\n", "driver: systemd\n", 6, 13, "no driver \"systemd\"", "process, exec or builtin"},
 		{"no command", "    process: {argv: [/usr/sbin/dovecot, -F]}\n", "", 5, 5, "no command", "argv"},
 		{"no argv", "{argv: [/usr/sbin/dovecot, -F]}", "{stop_signal: TERM}", 8, 14, "nothing to run", "foreground"},
 		{"empty prepare", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], prepare: [[]]}", 8, 36, "nothing to run", "take it out"},

@@ -126,7 +126,7 @@ func TestAnOrderThatWasTakenBackWhileItWaitedIsNeverCarriedOut(t *testing.T) {
 }
 
 func TestAnOrderStandsOnlyWhileNoNewerSetAsksForSomethingElse(t *testing.T) {
-	o := newOrders([]string{"imap"})
+	o := newOrders([]string{"imap"}, false)
 	if err := o.take(set(7, "imap", serving)); err != nil {
 		t.Fatal(err)
 	}

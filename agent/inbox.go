@@ -20,7 +20,7 @@ func (b inbox) put(set *v1.AssignmentSet) {
 		}
 		select {
 		case waiting := <-b:
-			if newer(waiting.GetEpoch(), waiting.GetGeneration(), set.GetEpoch(), set.GetGeneration()) {
+			if replaces(waiting, set) {
 				set = waiting
 			}
 		default:
@@ -35,7 +35,9 @@ func (a *Agent) takeSets(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case set := <-a.inbox:
-			if err := a.take(set, true); err != nil && !errors.Is(err, errHeld) {
+			err := a.take(set, true)
+			a.board.ahead(errors.Is(err, errOlder))
+			if err != nil && !errors.Is(err, errHeld) {
 				a.log.Warn("a set is not acted on", "epoch", set.GetEpoch(), "generation", set.GetGeneration(), "error", err)
 			}
 		}
@@ -44,17 +46,17 @@ func (a *Agent) takeSets(ctx context.Context) {
 
 // take makes a newer set the held one: on disk before it is acted on, so that a
 // restart never goes back to an older one; reset in the reports before any worker
-// sees it.
+// sees it. One goroutine takes sets.
 func (a *Agent) take(set *v1.AssignmentSet, keep bool) error {
 	if err := a.orders.judge(set); err != nil {
 		return err
 	}
 	if keep {
-		if err := a.membership.hold(set); err != nil {
+		if err := a.membership.hold(set, a.cfg.Claims.GetMode()); err != nil {
 			// A full disk must not keep an agent from following its members.
 			a.log.Error("the set is acted on, but not kept for a restart", "error", err)
 		}
 	}
-	a.board.begin(a.orders.held(), set)
+	a.board.begin(a.orders.held(), set, !set.GetObserve() && !set.GetHandsOff() && !a.orders.isFrozen())
 	return a.orders.take(set)
 }

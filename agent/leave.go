@@ -13,8 +13,15 @@ import (
 // the leader's clock may be another.
 func (w *worker) drain(ctx context.Context, o order, seen driver.Observation) time.Duration {
 	const draining, drained = v1.ServiceState_SERVICE_STATE_DRAINING, v1.ServiceState_SERVICE_STATE_DRAINED
-	w.starts, w.notBefore, w.why = 0, time.Time{}, ""
-	if !seen.Running {
+	w.start.over()
+	switch {
+	case seen.Running:
+	case seen.Adoptable:
+		return w.takeOver(ctx, o, seen)
+	default:
+		if pause, ok := w.servesAnyway(ctx, seen); ok {
+			return pause
+		}
 		w.report(v1.ServiceState_SERVICE_STATE_STOPPED, seen, seen.Detail)
 		return w.a.cfg.ProbeInterval
 	}
@@ -27,7 +34,11 @@ func (w *worker) drain(ctx context.Context, o order, seen driver.Observation) ti
 	if seen.Draining {
 		bound = max(0, min(bound, o.drain-time.Since(seen.DrainingSince)))
 	}
-	if !w.a.orders.stands(w.name, o) {
+	if pause := w.leave.wait(); pause > 0 {
+		w.report(draining, seen, w.leave.why)
+		return pause
+	}
+	if !w.may(o) {
 		return 0
 	}
 	w.tried(o)
@@ -50,9 +61,11 @@ func (w *worker) drain(ctx context.Context, o order, seen driver.Observation) ti
 			}
 			if err != nil {
 				w.a.log.Warn("service could not be drained", "service", w.name, "error", err)
-				w.report(draining, seen, err.Error())
-				return slowProbe
+				w.leave.tried(err.Error())
+				w.report(draining, seen, w.leave.why)
+				return w.leave.wait()
 			}
+			w.leave.over()
 		}
 		now, err := w.driver.Observe(ctx, w.name)
 		if err != nil {
@@ -66,17 +79,23 @@ func (w *worker) drain(ctx context.Context, o order, seen driver.Observation) ti
 
 // remove stops what Roster started and the set does not name any more.
 func (w *worker) remove(ctx context.Context, o order, seen driver.Observation) time.Duration {
-	w.starts, w.notBefore, w.why = 0, time.Time{}, ""
+	w.start.over()
+	if pause := w.leave.wait(); pause > 0 {
+		w.report(v1.ServiceState_SERVICE_STATE_FAILING, seen, w.leave.why)
+		return pause
+	}
 	w.report(v1.ServiceState_SERVICE_STATE_DRAINING, seen, "it is being stopped")
 	err := w.act(ctx, o, true, func(ctx context.Context) error { return w.driver.Remove(ctx, w.name) })
 	if err != nil {
 		if ctx.Err() == nil && !errors.Is(err, errSuperseded) {
 			w.a.log.Warn("service could not be stopped", "service", w.name, "error", err)
-			w.report(v1.ServiceState_SERVICE_STATE_FAILING, seen, err.Error())
-			return slowProbe
+			w.leave.tried(err.Error())
+			w.report(v1.ServiceState_SERVICE_STATE_FAILING, seen, w.leave.why)
+			return w.leave.wait()
 		}
 		return 0
 	}
+	w.leave.over()
 	w.a.log.Info("service stopped", "service", w.name, "epoch", o.epoch, "generation", o.generation)
 	w.report(v1.ServiceState_SERVICE_STATE_STOPPED, driver.Observation{}, "")
 	return 0

@@ -18,6 +18,7 @@ import (
 	"github.com/goccy/go-yaml/parser"
 	"github.com/goccy/go-yaml/token"
 
+	execdriver "roster/agent/driver/exec"
 	"roster/agent/driver/process"
 	"roster/client/identity"
 	v1 "roster/proto/roster/v1"
@@ -38,6 +39,9 @@ type file struct {
 	Capacity      uint32            `yaml:"capacity"`
 	ProbeInterval string            `yaml:"probe_interval"`
 	Heartbeat     string            `yaml:"heartbeat"`
+	Mode          string            `yaml:"mode"`
+	NeverStop     []string          `yaml:"never_stop"`
+	FreezeFile    string            `yaml:"freeze_file"`
 	Services      []serviceFile     `yaml:"services"`
 }
 
@@ -54,6 +58,7 @@ type serviceFile struct {
 	Data         string         `yaml:"data"`
 	Endpoints    []endpointFile `yaml:"endpoints"`
 	Process      *processFile   `yaml:"process"`
+	Exec         *execFile      `yaml:"exec"`
 }
 
 type endpointFile struct {
@@ -73,6 +78,25 @@ type processFile struct {
 	Stop       []string          `yaml:"stop"`
 	StopSignal string            `yaml:"stop_signal"`
 	KillAfter  string            `yaml:"kill_after"`
+	Adopt      *adoptFile        `yaml:"adopt"`
+}
+
+type adoptFile struct {
+	PIDFile string `yaml:"pid_file"`
+}
+
+type execFile struct {
+	Start        []string          `yaml:"start"`
+	Stop         []string          `yaml:"stop"`
+	Status       []string          `yaml:"status"`
+	Drain        []string          `yaml:"drain"`
+	Undrain      []string          `yaml:"undrain"`
+	Sessions     []string          `yaml:"sessions"`
+	Env          map[string]string `yaml:"env"`
+	PassEnv      []string          `yaml:"pass_env"`
+	StartWithin  string            `yaml:"start_within"`
+	StopWithin   string            `yaml:"stop_within"`
+	AnswerWithin string            `yaml:"answer_within"`
 }
 
 // LoadConfig reads an agent's config file. Errors are Faults: they name line and
@@ -159,6 +183,16 @@ func (raw *file) config(base string) (Config, Faults) {
 		ProbeInterval: fs.duration("probe_interval", raw.ProbeInterval), Heartbeat: fs.duration("heartbeat", raw.Heartbeat),
 		Claims:  &v1.NodeClaims{Region: raw.Region, Zone: raw.Zone, Labels: raw.Labels, Capacity: raw.Capacity},
 		Process: make(map[string]process.Command),
+		Exec:    make(map[string]execdriver.Scripts), FreezeFile: under(raw.FreezeFile),
+	}
+	switch raw.Mode {
+	case "":
+	case "act":
+		cfg.Claims.Mode = v1.AgentMode_AGENT_MODE_ACT
+	case "observe":
+		cfg.Claims.Mode = v1.AgentMode_AGENT_MODE_OBSERVE
+	default:
+		fs.add("mode", orNearest(raw.Mode, []string{"observe", "act"}, "use observe or act"), "there is no mode %q", raw.Mode)
 	}
 	if raw.TLS != nil {
 		cfg.TLS = identity.Files{CA: under(raw.TLS.CA), Cert: under(raw.TLS.Cert), Key: under(raw.TLS.Key)}
@@ -198,10 +232,51 @@ func (raw *file) config(base string) (Config, Faults) {
 			cfg.Process[s.Name] = process.Command{
 				Argv: p.Argv, Env: p.Env, Prepare: p.Prepare, Drain: p.Drain, Undrain: p.Undrain,
 				Active: p.Active, Stop: p.Stop, StopSignal: p.StopSignal, KillAfter: fs.duration(path+".process.kill_after", p.KillAfter),
+				Adopt: p.Adopt.of(&fs, path+".process.adopt"),
+			}
+		}
+		if e := s.Exec; e != nil {
+			cfg.Exec[s.Name] = execdriver.Scripts{
+				Start: e.Start, Stop: e.Stop, Status: e.Status, Drain: e.Drain, Undrain: e.Undrain, Sessions: e.Sessions,
+				Env: e.Env, PassEnv: e.PassEnv,
+				StartWithin:  fs.duration(path+".exec.start_within", e.StartWithin),
+				StopWithin:   fs.duration(path+".exec.stop_within", e.StopWithin),
+				AnswerWithin: fs.duration(path+".exec.answer_within", e.AnswerWithin),
 			}
 		}
 	}
+	raw.neverStop(&fs, cfg.Claims)
 	return cfg, fs
+}
+
+// neverStop marks the services that the file names.
+func (raw *file) neverStop(fs *Faults, claims *v1.NodeClaims) {
+	var names []string
+	for _, c := range claims.GetServices() {
+		names = append(names, c.GetName())
+	}
+	for i, name := range raw.NeverStop {
+		path := fmt.Sprintf("never_stop[%d]", i)
+		at := slices.Index(names, name)
+		switch {
+		case at < 0:
+			fs.add(path, orNearest(name, names, "name services of this file"), "there is no service %q in this file", name)
+		case claims.GetServices()[at].GetNeverStop():
+			fs.add(path, "keep one of the two", "service %s is there twice", name)
+		default:
+			claims.GetServices()[at].NeverStop = true
+		}
+	}
+}
+
+func (a *adoptFile) of(fs *Faults, path string) process.Adopt {
+	if a == nil {
+		return process.Adopt{}
+	}
+	if a.PIDFile == "" {
+		fs.add(path, "give `pid_file`, where the daemon writes its pid, or take `adopt` out", "it names no file")
+	}
+	return process.Adopt{PIDFile: a.PIDFile}
 }
 
 // duration reads a time such as 10s; nothing is 0.

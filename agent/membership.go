@@ -79,11 +79,11 @@ func (m *membership) update(members []string) error {
 	})
 }
 
-// hold remembers a set.
-func (m *membership) hold(set *v1.AssignmentSet) error {
+// hold remembers a set, and the mode that this agent claimed when it was told it.
+func (m *membership) hold(set *v1.AssignmentSet, mode v1.AgentMode) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.keep(func(next *memory) { next.set = set })
+	return m.keep(func(next *memory) { next.set, next.claimed = set, &v1.NodeClaims{Mode: mode} })
 }
 
 // keep changes the memory, and the file where that changes it. The memory is right
@@ -91,7 +91,7 @@ func (m *membership) hold(set *v1.AssignmentSet) error {
 func (m *membership) keep(change func(*memory)) error {
 	was := m.memory
 	change(&m.memory)
-	if proto.Equal(was.welcome, m.memory.welcome) && proto.Equal(was.set, m.memory.set) {
+	if proto.Equal(was.welcome, m.memory.welcome) && proto.Equal(was.set, m.memory.set) && was.claimed.GetMode() == m.memory.claimed.GetMode() {
 		return nil
 	}
 	return writeMemory(m.path, m.memory)

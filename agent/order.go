@@ -33,13 +33,15 @@ type order struct {
 	since time.Time
 	// drain bounds a drain.
 	drain time.Duration
+	// off is what keeps the agent from acting on it.
+	off restraint
 	// epoch and generation of the first set that asked for it.
 	epoch, generation uint64
 }
 
 // asks says whether both ask for the same.
 func (o order) asks(p order) bool {
-	return o.known == p.known && o.wanted == p.wanted && o.since.Equal(p.since) && o.drain == p.drain
+	return o.known == p.known && o.wanted == p.wanted && o.since.Equal(p.since) && o.drain == p.drain && o.off == p.off
 }
 
 // newer compares what sets are known by.
@@ -56,6 +58,11 @@ type orders struct {
 	mu    sync.Mutex
 	set   *v1.AssignmentSet // nil: none is held
 	slots map[string]*slot
+	// observes is what the config says, for as long as no set says otherwise.
+	observes bool
+	// frozen is why the host's freeze file keeps the agent from acting; empty: it
+	// does not.
+	frozen string
 }
 
 type slot struct {
@@ -64,10 +71,10 @@ type slot struct {
 	changed chan struct{}
 }
 
-func newOrders(services []string) *orders {
-	o := &orders{slots: make(map[string]*slot)}
+func newOrders(services []string, observes bool) *orders {
+	o := &orders{slots: make(map[string]*slot), observes: observes}
 	for _, s := range services {
-		o.slots[s] = &slot{changed: make(chan struct{})}
+		o.slots[s] = &slot{order: order{off: o.restraint()}, changed: make(chan struct{})}
 	}
 	return o
 }
@@ -90,14 +97,13 @@ func (o *orders) judgeLocked(set *v1.AssignmentSet) error {
 	if len(set.GetAssignments()) == 0 && !set.GetEmpty() {
 		return errNoOrder
 	}
-	if o.set == nil {
-		return nil
-	}
 	switch {
-	case newer(set.GetEpoch(), set.GetGeneration(), o.set.GetEpoch(), o.set.GetGeneration()):
+	case o.set == nil || replaces(set, o.set):
 		return nil
-	case set.GetEpoch() == o.set.GetEpoch() && set.GetGeneration() == o.set.GetGeneration():
+	case sameVersion(set, o.set) && set.GetObserve() == o.set.GetObserve() && set.GetHandsOff() == o.set.GetHandsOff():
 		return errHeld
+	case sameVersion(set, o.set):
+		return nil // it asks for the same, and says anew who may act on it
 	}
 	return fmt.Errorf("%w: epoch %d generation %d, held is epoch %d generation %d", errOlder,
 		set.GetEpoch(), set.GetGeneration(), o.set.GetEpoch(), o.set.GetGeneration())
@@ -116,14 +122,20 @@ func (o *orders) take(set *v1.AssignmentSet) error {
 	for name, s := range o.slots {
 		next := asked[name]
 		next.known, next.epoch, next.generation = true, set.GetEpoch(), set.GetGeneration()
-		if next.asks(s.order) {
-			continue
-		}
-		s.order = next
-		close(s.changed)
-		s.changed = make(chan struct{})
+		next.off = o.restraint()
+		s.put(next)
 	}
 	return nil
+}
+
+// put replaces an order, and tells whoever works on it, unless it asks for the same.
+func (s *slot) put(next order) {
+	if next.asks(s.order) {
+		return
+	}
+	s.order = next
+	close(s.changed)
+	s.changed = make(chan struct{})
 }
 
 // ordersOf reads a set.

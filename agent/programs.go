@@ -9,11 +9,14 @@ import (
 	"strings"
 )
 
-// checkPrograms finds the programs of the process driver's commands: one that is not
+// checkPrograms finds the programs of commands and scripts: one that is not
 // there is told now, rather than by the first drain that needs it. look is
 // exec.LookPath; tests bring another.
 func (c Config) checkPrograms(fs *Faults, look func(string) (string, error)) {
 	for i, s := range c.Claims.GetServices() {
+		if s.GetDriver() == DriverExec {
+			c.checkScripts(fs, i, look)
+		}
 		if s.GetDriver() != DriverProcess {
 			continue
 		}
@@ -28,6 +31,16 @@ func (c Config) checkPrograms(fs *Faults, look func(string) (string, error)) {
 		for j, argv := range p.Prepare {
 			fs.program(fmt.Sprintf("%sprepare[%d][0]", path, j), argv, look)
 		}
+	}
+}
+
+func (c Config) checkScripts(fs *Faults, i int, look func(string) (string, error)) {
+	e := c.Exec[c.Claims.GetServices()[i].GetName()]
+	for _, one := range []struct {
+		key  string
+		argv []string
+	}{{"start", e.Start}, {"stop", e.Stop}, {"status", e.Status}, {"drain", e.Drain}, {"undrain", e.Undrain}, {"sessions", e.Sessions}} {
+		fs.program(fmt.Sprintf("services[%d].exec.%s[0]", i, one.key), one.argv, look)
 	}
 }
 

@@ -40,6 +40,9 @@ type session struct {
 	stream    grpc.BidiStreamingClient[v1.SessionRequest, v1.SessionResponse]
 	cancel    context.CancelFunc
 	heartbeat time.Duration
+	// behind is true where the member's cluster is in an older epoch than the set
+	// that is held.
+	behind bool
 	// sequence of the last heartbeat sent.
 	sequence uint64
 	// acked holds the newest acknowledgement that was not looked at.
@@ -102,7 +105,7 @@ func (a *Agent) open(ctx context.Context, address string) (_ *session, err error
 		}
 		a.log.Error("what the member said could not be kept", "error", err)
 	}
-	if held != nil && held.GetEpoch() > welcome.GetEpoch() {
+	if s.behind = held.GetEpoch() > welcome.GetEpoch(); s.behind {
 		a.log.Warn("this agent is ahead of the cluster: it keeps serving what it holds",
 			"held_epoch", held.GetEpoch(), "cluster_epoch", welcome.GetEpoch())
 	}
@@ -145,6 +148,9 @@ func (s *session) close() {
 // while, it returns a session to one that does, and no error.
 func (s *session) run(ctx context.Context) (*session, error) {
 	defer s.close()
+	if s.behind {
+		s.a.board.ahead(true)
+	}
 	var next *session
 	group, groupCtx := errgroup.WithContext(ctx)
 	// The stream ends with the group, so neither Send nor Recv can hang.

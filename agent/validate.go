@@ -78,6 +78,7 @@ func (c Config) validateServices(fs *Faults) {
 		seen[name] = true
 
 		command, hasCommand := c.Process[name]
+		scripts, hasScripts := c.Exec[name]
 		switch driver := s.GetDriver(); {
 		case c.Drivers[driver] != nil:
 		case driver == DriverBuiltin:
@@ -92,10 +93,27 @@ func (c Config) validateServices(fs *Faults) {
 			if s.GetRestartGroup() != "" {
 				fs.add(path+".restart_group", "take it out", "the process driver runs one process per service; it has no restart groups")
 			}
+		case driver == DriverExec:
+			if !hasScripts {
+				fs.add(path, "give `exec` with `start`, `stop` and `status`", "service %s has no scripts", name)
+				break
+			}
+			for _, f := range scripts.Faults() {
+				fs.add(path+".exec."+f.Key, f.Mend, "%s", f.Message)
+			}
+			if s.GetRestartGroup() != "" {
+				fs.add(path+".restart_group", "take it out", "the exec driver runs each service by itself; it has no restart groups")
+			}
 		case driver == "":
 			fs.add(path, "say `driver: process`", "service %s has no driver", name)
 		default:
-			fs.add(path+".driver", orNearest(driver, []string{DriverProcess, DriverBuiltin}, "use process or builtin"), "there is no driver %q", driver)
+			fs.add(path+".driver", orNearest(driver, []string{DriverProcess, DriverExec, DriverBuiltin}, "use process, exec or builtin"), "there is no driver %q", driver)
+		}
+		if hasScripts && s.GetDriver() != DriverExec {
+			fs.add(path+".exec", "say `driver: exec`, or take `exec` out", "driver %q runs no scripts", s.GetDriver())
+		}
+		if s.GetNeverStop() && s.GetRestartGroup() != "" {
+			fs.add(path+".restart_group", "take it out of its group, or out of `never_stop`", "service %s is never to be stopped, and whatever starts or stops in its restart group restarts it", name)
 		}
 		if hasCommand && s.GetDriver() != DriverProcess {
 			fs.add(path+".process", "say `driver: process`, or take `process` out", "driver %q runs no command", s.GetDriver())
@@ -114,6 +132,11 @@ func (c Config) validateServices(fs *Faults) {
 	for name := range c.Process {
 		if !seen[name] {
 			fs.add("services", "add the service, or take the command out", "there is a command for %s, which is no service", name)
+		}
+	}
+	for name := range c.Exec {
+		if !seen[name] {
+			fs.add("services", "add the service, or take the scripts out", "there are scripts for %s, which is no service", name)
 		}
 	}
 }

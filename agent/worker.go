@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"time"
 
 	"roster/agent/driver"
+	"roster/agent/probe"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -16,9 +16,6 @@ const (
 	startWithin = 60 * time.Second
 	// stableAfter is how long a service serves until earlier failures are forgiven.
 	stableAfter = 60 * time.Second
-	// firstBackoff and longestBackoff bound the pause before a start is tried again.
-	firstBackoff   = 500 * time.Millisecond
-	longestBackoff = 30 * time.Second
 	// quickProbe and slowProbe bound the pause between probes while a service starts.
 	quickProbe = 50 * time.Millisecond
 	slowProbe  = time.Second
@@ -44,16 +41,15 @@ type worker struct {
 	// kick wakes the worker: look again.
 	kick chan struct{}
 
-	// starts counts starts since the service last was stable.
-	starts int
-	// notBefore is when the next start may be tried.
-	notBefore time.Time
+	// start bounds starts, since the service last was stable; leave bounds drains
+	// and stops that fail.
+	start, leave retry
 	// startedAt is when the last start succeeded; zero: not by this worker.
 	startedAt time.Time
+	// last is the order that was stepped on last.
+	last order
 	// probeFailures counts failed probes in a row.
 	probeFailures int
-	// why is the reason of the last failed start.
-	why string
 	// token is raised when the restart group restarted the service.
 	token uint64
 }
@@ -123,16 +119,24 @@ func until(ctx context.Context, changed <-chan struct{}) (context.Context, conte
 
 // step does what there is to do and returns when to look again.
 func (w *worker) step(ctx context.Context, o order) time.Duration {
+	if !o.asks(w.last) {
+		w.leave.over()
+	}
+	w.last = o
 	seen, err := w.driver.Observe(ctx, w.name)
 	if err != nil {
-		if ctx.Err() == nil {
-			w.report(v1.ServiceState_SERVICE_STATE_FAILING, seen, err.Error())
+		if ctx.Err() != nil {
+			return 0
 		}
-		return w.a.cfg.ProbeInterval
+		return w.lookOn(ctx, o, driver.Observation{PID: seen.PID}, v1.ServiceState_SERVICE_STATE_FAILING, err.Error())
 	}
 	switch {
+	case o.off.holds():
+		return w.lookOn(ctx, o, seen, muteState(seen), w.undone(o, seen))
 	case !o.known:
 		return w.watch(ctx, seen)
+	case w.claim.GetNeverStop() && leaves(o, seen):
+		return w.lookOn(ctx, o, seen, muteState(seen), neverStopped)
 	case o.wanted == v1.Wanted_WANTED_SERVING:
 		return w.serve(ctx, o, seen)
 	case o.wanted == v1.Wanted_WANTED_DRAINING:
@@ -165,7 +169,7 @@ func (w *worker) act(ctx context.Context, o order, restarts bool, do func(contex
 			return context.Cause(ctx)
 		}
 	}
-	if !w.a.orders.stands(w.name, o) {
+	if !w.may(o) {
 		return errSuperseded
 	}
 	if err := do(ctx); err != nil {
@@ -179,16 +183,32 @@ func (w *worker) act(ctx context.Context, o order, restarts bool, do func(contex
 	return nil
 }
 
+// may says, at the moment of acting, whether an order may still be acted on.
+func (w *worker) may(o order) bool {
+	w.a.lookAtFreeze()
+	return w.a.orders.stands(w.name, o)
+}
+
 // serve starts what does not run, takes back a drain, and probes.
 func (w *worker) serve(ctx context.Context, o order, seen driver.Observation) time.Duration {
 	const starting, failing = v1.ServiceState_SERVICE_STATE_STARTING, v1.ServiceState_SERVICE_STATE_FAILING
 	if seen.Running && w.a.board.state(w.name) == v1.ServiceState_SERVICE_STATE_SERVING &&
 		!w.startedAt.IsZero() && time.Since(w.startedAt) >= stableAfter {
-		w.starts = 0
+		w.start.over()
+	}
+	w.leave.over()
+	switch {
+	case seen.Running:
+	case seen.Adoptable:
+		return w.takeOver(ctx, o, seen)
+	default:
+		if pause, ok := w.servesAnyway(ctx, seen); ok {
+			return pause
+		}
 	}
 	if !seen.Running || seen.Draining {
-		if pause := time.Until(w.notBefore); pause > 0 {
-			why := w.why
+		if pause := w.start.wait(); pause > 0 {
+			why := w.start.why
 			if why == "" {
 				why = seen.Detail
 			}
@@ -199,8 +219,7 @@ func (w *worker) serve(ctx context.Context, o order, seen driver.Observation) ti
 			if !w.startedAt.IsZero() {
 				w.a.log.Warn("service ended by itself", "service", w.name, "detail", seen.Detail)
 			}
-			w.starts++
-			w.notBefore = time.Now().Add(backoff(w.starts))
+			w.start.tried("")
 			w.startedAt = time.Time{}
 		}
 		w.probeFailures = 0
@@ -217,15 +236,15 @@ func (w *worker) serve(ctx context.Context, o order, seen driver.Observation) ti
 			if ctx.Err() != nil || errors.Is(err, errSuperseded) {
 				return 0
 			}
-			w.why = err.Error()
-			w.report(failing, seen, w.why)
-			w.a.log.Warn("service could not be started", "service", w.name, "error", err)
-			if seen.Draining && seen.Running {
-				return slowProbe
+			if seen.Running {
+				w.start.tried("") // a drain that could not be taken back
 			}
-			return max(0, time.Until(w.notBefore))
+			w.start.why = err.Error()
+			w.report(failing, seen, w.start.why)
+			w.a.log.Warn("service could not be started", "service", w.name, "error", err)
+			return w.start.wait()
 		}
-		w.why = ""
+		w.start.why = ""
 		w.startedAt = time.Now()
 		if !seen.Running {
 			w.a.log.Info("service started", "service", w.name, "epoch", o.epoch, "generation", o.generation)
@@ -236,13 +255,6 @@ func (w *worker) serve(ctx context.Context, o order, seen driver.Observation) ti
 		}
 	}
 	return w.probe(ctx, seen)
-}
-
-// backoff grows with the number of starts; the first start after a stable time does
-// not wait.
-func backoff(starts int) time.Duration {
-	d := min(longestBackoff, firstBackoff<<min(starts-1, 10))
-	return d/2 + rand.N(d/2+1) //nolint:gosec // jitter needs no secret
 }
 
 // probe asks the service itself.
@@ -292,43 +304,17 @@ func (w *worker) probe(ctx context.Context, seen driver.Observation) time.Durati
 	return min(slowProbe, quickProbe<<min(w.probeFailures-1, 10))
 }
 
-// ask probes every endpoint; all must answer.
+// ask probes every endpoint; all must answer, each in its time.
 func (w *worker) ask(ctx context.Context) error {
+	one := func(e *v1.Endpoint) error {
+		ctx, cancel := context.WithTimeout(ctx, probe.Timeout)
+		defer cancel()
+		return w.a.cfg.Probe(ctx, e)
+	}
 	for _, e := range w.claim.GetEndpoints() {
-		if err := w.a.cfg.Probe(ctx, e); err != nil {
+		if err := one(e); err != nil {
 			return err
 		}
 	}
 	return nil
-}
-
-// watch reports what is true of a service that is not asked for, and touches nothing.
-func (w *worker) watch(ctx context.Context, seen driver.Observation) time.Duration {
-	w.starts, w.notBefore, w.why = 0, time.Time{}, ""
-	token := w.a.board.token(w.name)
-	err := w.ask(ctx)
-	switch {
-	case ctx.Err() != nil:
-		return 0
-	case err == nil && len(w.claim.GetEndpoints()) > 0:
-		detail := seen.Detail
-		if !seen.Running {
-			detail = "it answers, but Roster did not start it: it is left alone"
-		}
-		w.a.board.serves(w.name, token, seen, detail)
-	case seen.Running && seen.Draining:
-		w.report(v1.ServiceState_SERVICE_STATE_DRAINING, seen, seen.Detail)
-	case seen.Running:
-		w.report(v1.ServiceState_SERVICE_STATE_FAILING, seen, errText(err))
-	default:
-		w.report(v1.ServiceState_SERVICE_STATE_STOPPED, seen, seen.Detail)
-	}
-	return w.a.cfg.ProbeInterval
-}
-
-func errText(err error) string {
-	if err == nil {
-		return ""
-	}
-	return err.Error()
 }

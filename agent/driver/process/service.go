@@ -207,7 +207,7 @@ func (s *service) sessionsOf(ctx context.Context, r *record) (uint32, error) {
 		}
 		n, err := strconv.ParseUint(strings.TrimSpace(said), 10, 32)
 		if err != nil {
-			return 0, fmt.Errorf("count sessions: command %s must print a whole number: %w", s.Command.Active[0], err)
+			return 0, fmt.Errorf("count sessions: command %s must print a whole number (%w): %s", s.Command.Active[0], errors.Unwrap(err), lastLine([]byte(said)))
 		}
 		return uint32(n), nil
 	}
