@@ -11,6 +11,7 @@ import (
 
 	"roster/cmd/internal/connect"
 	"roster/cmd/internal/view"
+	"roster/cmd/internal/word"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -71,7 +72,7 @@ and what they served is made up for on the others.`,
 		if err != nil {
 			return write.outcome(err)
 		}
-		return sh.told(response, "Roster does not hold, and will not for %s.", lasts)
+		return sh.told(response, "Roster does not hold, and will not for %s.", word.Lasting(lasts))
 	})
 	return cmd
 }

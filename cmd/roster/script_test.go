@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -48,6 +51,7 @@ func TestVerbs(t *testing.T) {
 			"calls":   calls,
 			"arrived": arrived,
 			"sameid":  sameID,
+			"saves":   saves,
 		},
 	})
 }
@@ -141,3 +145,24 @@ func sameID(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("%s has not id %s", args[2], id)
 	}
 }
+
+// saves BYTES lets SaveSnapshot answer with the first bytes of a real snapshot,
+// or all of it, and writes the same to state.snapshot.
+func saves(ts *testscript.TestScript, _ bool, args []string) {
+	whole, err := os.ReadFile(snapshotFile)
+	ts.Check(err)
+	if args[0] != "all" {
+		most, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		whole = whole[:most]
+	}
+	m := member(ts)
+	m.Answer("SaveSnapshot")
+	for piece := range slices.Chunk(whole, 1000) {
+		m.Add("SaveSnapshot", &v1.SaveSnapshotResponse{Data: piece, Index: 61})
+	}
+	ts.Check(os.WriteFile(ts.MkAbs("state.snapshot"), whole, 0o600))
+}
+
+// snapshotFile is a snapshot that every build has to read.
+var snapshotFile, _ = filepath.Abs("../../fsm/testdata/golden/schema1.snap")

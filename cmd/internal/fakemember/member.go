@@ -3,6 +3,7 @@ package fakemember
 import (
 	"context"
 	"net"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -196,17 +197,17 @@ func (m *Member) stream(_ any, stream grpc.ServerStream, info *grpc.StreamServer
 }
 
 // pieces answers with all responses that were set, and ends: with an error where
-// the last one is a refusal.
+// one is a refusal. They are set for every call.
 func (m *Member) pieces(stream grpc.ServerStream, method string, request proto.Message) error {
 	m.mu.Lock()
-	left := max(len(m.responses[method]), 1)
+	m.calls = append(m.calls, Call{Method: method, Request: request})
+	answers := slices.Clone(m.responses[method])
 	m.mu.Unlock()
-	for ; left > 0; left-- {
-		response, err := m.next(stream.Context(), method, request)
-		if err != nil {
-			return err
+	for _, answer := range answers {
+		if answer.err != nil {
+			return answer.err
 		}
-		if err := stream.SendMsg(response); err != nil {
+		if err := stream.SendMsg(answer.response); err != nil {
 			return err
 		}
 	}

@@ -100,6 +100,18 @@ func Silent(d *durationpb.Duration) string {
 	return "silent " + d.AsDuration().String()
 }
 
+// Lasting is a span of time without parts that are nothing: `1h30m`.
+func Lasting(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}
+
 // Clock is a moment of today.
 func Clock(t *timestamppb.Timestamp) string {
 	if t == nil {
