@@ -1,6 +1,7 @@
 package raftnode
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -143,11 +144,33 @@ func parseHistory(line []string) (h lineage, err error) {
 
 // lineage is this member's own, as far as it is known.
 func (n *Node) lineage() lineage {
-	h := lineage{cluster: n.cfg.Identity.ClusterID, epoch: n.cfg.Identity.Epoch}
-	if h.epoch == 0 {
-		h.epoch = n.cfg.Machine.State().Cluster().GetEpoch()
+	return lineage{cluster: n.cfg.Identity.ClusterID, epoch: n.epoch.Load()}
+}
+
+// learnEpoch keeps the epoch of a member that was made before epochs were kept,
+// once its state tells it: after its next start nobody else could.
+func (n *Node) learnEpoch(ctx context.Context) error {
+	for n.epoch.Load() == 0 {
+		changed := n.cfg.Machine.Changed()
+		if cluster := n.cfg.Machine.State().Cluster(); cluster != nil {
+			n.epoch.Store(cluster.GetEpoch())
+			kept, err := Load(n.cfg.Dir)
+			if err == nil {
+				kept.Epoch = cluster.GetEpoch()
+				err = kept.write(n.cfg.Dir)
+			}
+			if err != nil {
+				n.cfg.Logger.Warn("the epoch was not noted in the member's file", "error", err)
+			}
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
 	}
-	return h
+	return nil
 }
 
 // superseded stops a member that another one told of a newer history.

@@ -50,6 +50,8 @@ type Node struct {
 		sync.Mutex
 		last time.Time
 	}
+	// epoch of the member's data, 0 while it is not known.
+	epoch atomic.Uint64
 	// refusedSince is when a hand-over of leadership began to refuse writes.
 	refusedSince atomic.Pointer[time.Time]
 	// entries counts entries of ours that were committed.
@@ -105,6 +107,7 @@ func (n *Node) openFiles() (err error) {
 		return fmt.Errorf("%s holds member %s of cluster %s, not member %s of cluster %s",
 			n.cfg.Dir, kept.ID, kept.ClusterID, n.cfg.Identity.ID, n.cfg.Identity.ClusterID)
 	}
+	n.epoch.Store(kept.Epoch)
 	if _, err := os.Stat(filepath.Join(n.cfg.Dir, logName)); err != nil {
 		// Beginning with an empty log would forget votes that were given.
 		return damaged(n.cfg.Dir, logName, err)

@@ -105,12 +105,19 @@ func (r *Recovery) judge(found replayed) error {
 	me.Before = max(me.Epoch, state.Cluster().GetEpoch())
 	me.LastIndex, me.LastTerm, me.Committed = found.index, found.term, min(max(found.snapshot, readCommitted(r.dir)), found.index)
 	me.Time, me.Voter, me.Nodes = state.Time(), found.group.Servers[i].Suffrage == raft.Voter, len(state.Nodes())
-	for _, m := range state.Members() {
-		if m.GetId() != me.ID {
-			me.Others = append(me.Others, m)
+	me.Others = others(me.ID, state.Members(), found.group.Servers)
+	return nil
+}
+
+// others are the members that have a record or a place in the group, but one.
+func others(me string, records []*v1.Member, group []raft.Server) []*v1.Member {
+	all := slices.Clone(records)
+	for _, s := range group {
+		if !slices.ContainsFunc(all, func(m *v1.Member) bool { return m.GetId() == string(s.ID) }) {
+			all = append(all, &v1.Member{Id: string(s.ID), RaftAddress: string(s.Address)})
 		}
 	}
-	return nil
+	return slices.DeleteFunc(all, func(m *v1.Member) bool { return m.GetId() == me })
 }
 
 // Survivor says what is there.

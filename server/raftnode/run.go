@@ -163,7 +163,7 @@ func (n *Node) startLoops(ctx context.Context, running *sync.WaitGroup) {
 	running.Go(func() { n.commitLoop(ctx) })
 	running.Go(func() { n.readLoop(ctx) })
 	running.Go(func() { n.accede(ctx) })
-	for _, loop := range []func(context.Context) error{n.watch.run, n.watch.probe, n.superviseMembership} {
+	for _, loop := range []func(context.Context) error{n.watch.run, n.watch.probe, n.superviseMembership, n.learnEpoch} {
 		running.Go(func() {
 			if err := loop(ctx); err != nil {
 				n.stop(err)

@@ -1,0 +1,99 @@
+package raftnode
+
+import (
+	"errors"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+)
+
+// met lets two members of these lineages begin a connection.
+func met(t *testing.T, dials, accepts lineage) (dialed, accepted error) {
+	t.Helper()
+	a, b := net.Pipe()
+	defer func() { _, _ = a.Close(), b.Close() }()
+	answered := make(chan error, 1)
+	go func() { answered <- accepts.answer(b, patience) }()
+	dialed = dials.greet(a, patience)
+	return dialed, <-answered
+}
+
+func TestOnlyMembersOfOneHistorySpeak(t *testing.T) {
+	own := lineage{cluster: "c", epoch: 5}
+	for name, test := range map[string]struct {
+		peer       lineage
+		ok, behind bool
+	}{
+		"the same":                       {peer: lineage{cluster: "c", epoch: 5}, ok: true},
+		"one that does not know yet":     {peer: lineage{cluster: "c"}, ok: true},
+		"a newer history":                {peer: lineage{cluster: "c", epoch: 6}, behind: true},
+		"an older history":               {peer: lineage{cluster: "c", epoch: 4}},
+		"another cluster":                {peer: lineage{cluster: "d", epoch: 5}},
+		"another cluster, later":         {peer: lineage{cluster: "d", epoch: 6}},
+		"another cluster, not known yet": {peer: lineage{cluster: "d"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dialed, accepted := met(t, own, test.peer)
+			if (dialed == nil) != test.ok || (accepted == nil) != test.ok {
+				t.Errorf("dialled: %v, accepted: %v", dialed, accepted)
+			}
+			var other *otherHistoryError
+			if !test.ok && (!errors.As(dialed, &other) || other.behind() != test.behind) {
+				t.Errorf("whoever dialled was told %v", dialed)
+			}
+		})
+	}
+}
+
+func TestWhoeverBeginsOtherwiseIsNoMember(t *testing.T) {
+	own := lineage{cluster: "c", epoch: 5}
+	for name, said := range map[string]string{
+		"a browser":     "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+		"gRPC":          "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"nothing":       "\n",
+		"no epoch":      greetingWord + " c\n",
+		"a word":        greetingWord + " c five\n",
+		"a long line":   strings.Repeat("x", 1<<12),
+		"half and gone": greetingWord,
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, b := net.Pipe()
+			go func() {
+				_, _ = io.WriteString(a, said)
+				_ = a.Close()
+			}()
+			if err := own.answer(b, patience); err == nil {
+				t.Error("it was let in")
+			}
+			_ = b.Close()
+		})
+	}
+	a, b := net.Pipe()
+	defer func() { _, _ = a.Close(), b.Close() }()
+	if err := own.answer(b, 10*time.Millisecond); err == nil {
+		t.Error("whoever says nothing was let in")
+	}
+}
+
+func TestMembersMadeBeforeEpochsWereKeptSpeakByTheirStates(t *testing.T) {
+	c := newClusterOf(t, 3, nil)
+	c.write("k", "1")
+	for _, m := range c.members {
+		must(t, m.halt())
+		m.identity.Epoch = 0
+		must(t, m.identity.write(m.dir))
+	}
+	for _, m := range c.members {
+		m.start()
+	}
+	last := c.write("k", "2")
+	for _, m := range c.members {
+		must(t, m.node.WaitApplied(ctxFor(t), last))
+		eventually(t, "the epoch is kept", func() bool {
+			kept, err := Load(m.dir)
+			return err == nil && kept.Epoch != 0 && kept.Epoch == m.node.lineage().epoch
+		})
+	}
+}
