@@ -119,6 +119,11 @@ func head(frame Frame, look view.Look) []string {
 	if len(members) > 0 {
 		lines = append(lines, flow(" members ", members, look.Width)...)
 	}
+	for _, restraint := range view.Restraints(s) {
+		for _, part := range table.Wrap(restraint, max(look.Width-2, 20)) {
+			lines = append(lines, " "+p.Warn(part))
+		}
+	}
 	for _, sentence := range firstFew(s.GetSentences(), 4) {
 		for i, part := range table.Wrap(sentence, max(look.Width-4, 20)) {
 			lead := "   "

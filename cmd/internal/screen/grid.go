@@ -20,6 +20,8 @@ const (
 	starting
 	draining
 	unknown
+	// Ready, on a node that has borrowed it.
+	lent
 )
 
 func (m mark) draw(look view.Look) string {
@@ -32,6 +34,8 @@ func (m mark) draw(look view.Look) string {
 		return look.Paint.Note("◌")
 	case unknown:
 		return look.Paint.Bad("?")
+	case lent:
+		return look.Paint.Good("◆")
 	default:
 		return look.Paint.Dim("·")
 	}
@@ -43,7 +47,7 @@ func legend(look view.Look) string {
 	for _, m := range []struct {
 		mark mark
 		name string
-	}{{serving, "ready"}, {starting, "starting"}, {draining, "draining"}, {unknown, "unknown"}} {
+	}{{serving, "ready"}, {starting, "starting"}, {lent, "borrowed"}, {draining, "draining"}, {unknown, "unknown"}} {
 		parts = append(parts, m.mark.draw(look)+" "+look.Paint.Dim(m.name))
 	}
 	return " " + strings.Join(parts, "  ")
@@ -71,6 +75,8 @@ func (m marks) of(node *v1.NodeStatus, service string) mark {
 	switch {
 	case !wanted && !leaving:
 		return nothing
+	case m[service][node.GetId()] && slices.Contains(node.GetBorrowed(), service):
+		return lent
 	case m[service][node.GetId()]:
 		return serving
 	case node.GetState() == v1.NodeState_NODE_STATE_DOWN:
@@ -172,9 +178,10 @@ func (g *gridDrawer) nodeState(node *v1.NodeStatus) string {
 		return p.Bad("down")
 	case node.GetState() == v1.NodeState_NODE_STATE_SUSPECT:
 		return p.Warn("suspect")
-	case node.GetCordoned():
-		return p.Warn("cordoned")
 	default:
+		if notes := view.StatusNotes(node); len(notes) > 0 {
+			return p.Warn(strings.Join(notes, ", "))
+		}
 		return p.Dim(word.Of(node.GetState()))
 	}
 }
@@ -212,7 +219,7 @@ func (g *gridDrawer) zoneRow(nodes []*v1.NodeStatus, first bool) gridRow {
 		ready, asked := 0, 0
 		for _, node := range nodes {
 			switch g.ready.of(node, service) {
-			case serving:
+			case serving, lent:
 				ready++
 				asked++
 			case starting, unknown:

@@ -5,6 +5,9 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"roster/cmd/internal/fakemember"
 	"roster/cmd/internal/golden"
@@ -86,6 +89,21 @@ func TestNothingIsDrawnOutsideTheTerminal(t *testing.T) {
 			}
 		}
 	}
+}
+
+func TestWhatRestrainsRosterIsDrawnAboveTheNodes(t *testing.T) {
+	s := fakemember.Sample()
+	s.State = v1.StatusState_STATUS_STATE_FROZEN
+	s.Freezes = []*v1.Freeze{{Scope: "zone:a1", Expires: timestamppb.New(fakemember.Began.Add(2 * time.Hour)), By: "roster://m/user/ann", Reason: "power test"}}
+	s.Hold = &v1.Hold{Since: timestamppb.New(fakemember.Began), SilentCount: 4, Registered: 10}
+	s.Sentences = []string{"zone:a1 is frozen."}
+	s.Nodes[0].Mode = v1.AgentMode_AGENT_MODE_OBSERVE
+	s.Nodes[1].HandsOff = true
+	s.Nodes[2].Drained, s.Nodes[2].Cordoned = true, true
+	s.Nodes[3].Services, s.Nodes[3].Borrowed = []string{"imap", "jmap"}, []string{"imap"}
+	s.Services["imap"].Nodes, s.Services["imap"].Borrowed = append(s.Services["imap"].Nodes, "node-4"), []string{"node-4"}
+	got := screen.Render(screen.Frame{Status: s}, terminal, paint.Paint{})
+	golden.Compare(t, "testdata/restrained.golden", text(got))
 }
 
 func TestWithoutATerminalEachChangeIsOneLine(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 
 	"roster/cmd/internal/table"
 	"roster/cmd/internal/word"
+	"roster/fsm"
 	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
 )
@@ -105,18 +106,25 @@ func EventKind(look Look, event *v1.Event) string {
 // EventStyle is the colour of an event.
 func (l Look) EventStyle(event *v1.Event) func(string) string {
 	kind := event.GetKind()
+	_, happened, _ := strings.Cut(kind, ".")
 	switch {
-	case strings.HasSuffix(kind, ".down"), strings.Contains(kind, "fail"), strings.Contains(kind, "broken"):
+	case happened == "down", strings.Contains(kind, "fail"), strings.Contains(kind, "broken"):
 		return l.Paint.Bad
-	case strings.HasSuffix(kind, ".suspect"), strings.HasSuffix(kind, ".not_ready"), strings.Contains(kind, "refused"),
-		strings.HasSuffix(kind, ".drain"), strings.HasSuffix(kind, ".stop"):
+	case slices.Contains(warned, happened), kind == fsm.EventFreezeCreated, strings.Contains(kind, "refused"):
 		return l.Paint.Warn
-	case strings.HasSuffix(kind, ".ready"), strings.HasSuffix(kind, ".up"):
+	case slices.Contains(welcome, happened):
 		return l.Paint.Good
 	default:
 		return l.Paint.Note
 	}
 }
+
+// What happened, as the second word of an event's kind, that asks for a look,
+// and that ends what did.
+var (
+	warned  = []string{"suspect", "not_ready", "drain", "stop", "loan", "frozen", "ahead", "began", "rejected"}
+	welcome = []string{"ready", "up", "restored", "returned", "unfrozen", "confirmed", "adopted", "ended", "expired", "settled", "approved"}
+)
 
 // EventText is what happened and why.
 func EventText(event *v1.Event) string {

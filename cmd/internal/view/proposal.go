@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 
+	"google.golang.org/protobuf/proto"
+
 	"roster/cmd/internal/table"
 	"roster/cmd/internal/word"
 	v1 "roster/proto/roster/v1"
@@ -62,7 +64,11 @@ func ProposedPlan(w io.Writer, look Look, p *v1.ProposedPlan) error {
 		fmt.Fprintf(&out, "Decided %s by %s\n", word.Time(p.GetTime()), word.By(p.GetBy(), p.GetReason()))
 	}
 	out.WriteByte('\n')
-	planBody(&out, look, &v1.PlanTopologyResponse{Plan: p.GetPlan()})
+	plan := proto.CloneOf(p.GetPlan())
+	if plan != nil {
+		plan.Basis = "" // it is approved by its id
+	}
+	planBody(&out, look, &v1.PlanTopologyResponse{Plan: plan})
 	switch p.GetState() {
 	case v1.PlanState_PLAN_STATE_PENDING:
 		fmt.Fprintf(&out, "It waits for you: `roster plan approve %[1]s` or `roster plan reject %[1]s`.\n", p.GetId())
