@@ -79,7 +79,7 @@ func judge(before, after map[string]uint32, floors map[string]*storev1.FloorInFo
 		case after[service] >= floor:
 			kept = append(kept, sentence)
 		case before[service] < floor:
-			broken = append(broken, fmt.Sprintf("%s has %d ready already under its floor in force of %d, and would have %d", service, before[service], floor, after[service]))
+			broken = append(broken, fmt.Sprintf("%s has %d ready, under its floor in force of %d already, and would have %d", service, before[service], floor, after[service]))
 		default:
 			broken = append(broken, sentence)
 		}
