@@ -34,6 +34,7 @@ var sentences = map[protoreflect.FullName]bool{
 	"roster.v1.Event.message":             true,
 	"roster.v1.Event.reason":              true,
 	"roster.v1.ServiceReport.detail":      true,
+	"roster.v1.Trouble.reason":            true,
 	"roster.store.v1.Refusal.message":     true,
 	"roster.store.v1.PartRefusal.message": true,
 }

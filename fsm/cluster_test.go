@@ -10,7 +10,7 @@ import (
 func TestAClusterIsInitialisedOnce(t *testing.T) {
 	b := initialised(t)
 	c := b.m.State().Cluster()
-	if c.GetId() != clusterID || c.GetEpoch() == 0 || c.GetSchema() != 1 || !c.GetCreated().AsTime().Equal(began) {
+	if c.GetId() != clusterID || c.GetEpoch() == 0 || c.GetSchema() != Schema || !c.GetCreated().AsTime().Equal(began) {
 		t.Fatalf("cluster: %v", c)
 	}
 	b.refuse(ReasonAlreadyInitialised, &storev1.InitCluster{Cluster: &v1.Cluster{Id: clusterID, Name: "other"}})
@@ -31,7 +31,7 @@ func TestAClusterNeedsAnIDAndAName(t *testing.T) {
 }
 
 func member(id string) *v1.Member {
-	return &v1.Member{Id: id, Name: "name-" + id, RaftAddress: id + ":7400", Address: id + ":7401", MaxSchema: 1, Version: "1"}
+	return &v1.Member{Id: id, Name: "name-" + id, RaftAddress: id + ":7400", Address: id + ":7401", MaxSchema: Schema, Version: "1"}
 }
 
 func TestMembersAreAddedChangedAndRemoved(t *testing.T) {

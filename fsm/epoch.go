@@ -11,7 +11,8 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// servedAtRestore is the reason of what an agent turned out to serve.
+// servedAtRestore is the reason of what an agent turned out to serve; worded for
+// ever, as servedAlready.
 const servedAtRestore = "it served when the cluster was restored"
 
 // raiseEpoch begins a new history after a recovery or a restore. The state may be

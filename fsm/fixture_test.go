@@ -30,6 +30,8 @@ type rig struct {
 	index uint64
 	now   time.Time
 	ids   uint64
+	// What the leader writes.
+	schema uint32
 	// Every entry so far.
 	log []logged
 }
@@ -41,7 +43,7 @@ type logged struct {
 
 // blank is a machine before init.
 func blank(t testing.TB, l limits) *rig {
-	return &rig{t: t, m: newMachine(l), now: began}
+	return &rig{t: t, m: newMachine(l), now: began, schema: Schema}
 }
 
 // initialised is a machine whose cluster has begun.
@@ -56,7 +58,7 @@ func initialisedWith(t testing.TB, l limits) *rig {
 // envelope wraps a command as a leader does.
 func (b *rig) envelope(command proto.Message) *storev1.Envelope {
 	return &storev1.Envelope{
-		Schema: 1, ClusterId: clusterID, Caller: operator, Time: timestamppb.New(b.now), Command: wrap(command),
+		Schema: b.schema, ClusterId: clusterID, Caller: operator, Time: timestamppb.New(b.now), Command: wrap(command),
 	}
 }
 
@@ -118,10 +120,27 @@ func (b *rig) mustDo(command proto.Message) *storev1.Result {
 	return r
 }
 
-// refuse applies one command that must be refused for this reason.
+// content is everything that the state holds, but where in the log that is.
+func (b *rig) content() string {
+	var buf []byte
+	_ = b.m.State().walk(func(r *storev1.SnapshotRecord) error {
+		if r.GetHeader() == nil {
+			buf = appendCanonical(buf, r.ProtoReflect())
+		}
+		return nil
+	})
+	return string(buf)
+}
+
+// refuse applies one command that must be refused for this reason, and change
+// nothing.
 func (b *rig) refuse(reason string, command proto.Message) *storev1.Result {
 	b.t.Helper()
+	before := b.content()
 	r := b.do(command)
+	if b.content() != before {
+		b.t.Fatalf("%T was refused and changed something: %v", command, r)
+	}
 	if r.GetRefusal().GetReason() != reason {
 		b.t.Fatalf("%T: want refusal %s, got %v", command, reason, r)
 	}

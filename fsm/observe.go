@@ -11,7 +11,7 @@ import (
 )
 
 // servedAlready is the reason of what an observing agent's host served by
-// itself.
+// itself. Reasons of assignments are in the state's hash: it is worded for ever.
 const servedAlready = "it served already"
 
 // observes: its agent touches nothing.

@@ -46,7 +46,6 @@ const (
 	ReasonLastMember         = "LAST_MEMBER"
 	ReasonSchema             = "SCHEMA"
 	ReasonFull               = "FULL"
-	ReasonRetired            = "RETIRED"
 	ReasonFreezeExists       = "FREEZE_EXISTS"
 	ReasonNoFreeze           = "NO_SUCH_FREEZE"
 	ReasonObserves           = "OBSERVES"

@@ -32,7 +32,7 @@ func (d *draft) registerNode(c *storev1.RegisterNode) *storev1.Result {
 	}
 	if d.removed.get(removedKeyOf(c.GetId(), c.GetInstance())) != nil {
 		if d.nodes.get(c.GetId()) != nil && d.knows(2) {
-			return refused(codeFailedPrecondition, ReasonRetired, "this agent of node %s was retired for another one; what it runs runs on. To bring its host back, move its data directory away and give it another id", c.GetId())
+			return refused(codeFailedPrecondition, ReasonNodeRemoved, "this agent of node %s was removed or retired, and another one takes its place; what it runs runs on. To bring its host back, move its data directory away and give it another id", c.GetId())
 		}
 		return refused(codeFailedPrecondition, ReasonNodeRemoved, "node %s was removed; to bring its host back as a new node, move its agent's data directory away", c.GetId())
 	}

@@ -27,7 +27,7 @@ func (d *draft) reportNode(c *storev1.ReportNode) *storev1.Result {
 		return refused(codeFailedPrecondition, ReasonOtherInstance, "another agent speaks for node %s now; this one's reports do not count", c.GetId())
 	}
 	if d.knows(2) && d.retired(before) {
-		return refused(codeFailedPrecondition, ReasonRetired, "this agent of node %s was retired; its reports do not count", c.GetId())
+		return refused(codeFailedPrecondition, ReasonNodeRemoved, "this agent of node %s was retired; its reports do not count", c.GetId())
 	}
 	if c.GetReportedGeneration() < before.GetReportedGeneration() {
 		return refused(codeAborted, ReasonStaleReport, "node %s reported of generation %d already; this report is of %d", c.GetId(), before.GetReportedGeneration(), c.GetReportedGeneration())

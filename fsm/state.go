@@ -113,6 +113,12 @@ func (s *State) Removed(id string) *storev1.RemovedNode {
 	return newest
 }
 
+// Retired says that an agent's data directory is not let in as that node any
+// more: the node was removed, or another agent was to take its place.
+func (s *State) Retired(id, instance string) bool {
+	return find[storev1.RemovedNode](s.db.Txn(false), tableRemoved, removedKeyOf(id, instance)) != nil
+}
+
 // ChangedNodes returns the nodes changed after an index, and the removals after
 // it of nodes that do not exist now; each in order of change.
 func (s *State) ChangedNodes(after uint64) (nodes []*v1.Node, removed []*storev1.RemovedNode) {
