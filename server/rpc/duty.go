@@ -15,7 +15,7 @@ import (
 )
 
 // longestDrain bounds what DrainNode takes: a deadline further away is a slip.
-const longestDrain = 7 * 24 * time.Hour
+const longestDrain = 30 * 24 * time.Hour
 
 // write proposes a command of the caller under its request id. What it returns
 // was done, now or when the id came first.

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/types/known/durationpb"
 
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -27,9 +26,8 @@ type Guard struct {
 }
 
 const (
-	longestFreeze     = 30 * 24 * time.Hour
-	longestOverride   = 24 * time.Hour
-	overrideByDefault = time.Hour
+	longestFreeze   = 30 * 24 * time.Hour
+	longestOverride = 24 * time.Hour
 )
 
 // everything is the scope that a freeze has where none is named.
@@ -52,6 +50,14 @@ func scopeOf(written string) (string, error) {
 	return written, nil
 }
 
+// requireReason refuses what whoever reads status could not make sense of.
+func requireReason(reason, example string) error {
+	if strings.TrimSpace(reason) == "" {
+		return problem.New(codes.InvalidArgument, problem.InvalidArgument, "reason is missing: say why, for whoever reads status, as `--reason %q`", example)
+	}
+	return nil
+}
+
 // freezeID names a freeze. It follows from the request: sent again, to any
 // member, it makes the same freeze.
 func freezeID(caller, requestID string) string {
@@ -71,8 +77,8 @@ func (g *Guard) CreateFreeze(ctx context.Context, r *v1.CreateFreezeRequest) (*v
 	if _, err := duration("for", r.GetFor(), time.Second, longestFreeze); err != nil {
 		return nil, err
 	}
-	if strings.TrimSpace(r.GetReason()) == "" {
-		return nil, problem.New(codes.InvalidArgument, problem.InvalidArgument, "reason is missing: say why, for whoever reads status, as `--reason \"storage is moved\"`")
+	if err := requireReason(r.GetReason(), "storage is moved"); err != nil {
+		return nil, err
 	}
 	id := freezeID(auth.Caller(ctx).URI(), r.GetRequestId())
 	result, err := g.Gate.write(ctx, r.GetRequestId(), &storev1.Command{Command: &storev1.Command_CreateFreeze{CreateFreeze: &storev1.CreateFreeze{
@@ -145,15 +151,14 @@ func (g *Guard) GetGuard(ctx context.Context, r *v1.GetGuardRequest) (*v1.GetGua
 
 // OverrideHold implements GuardService.
 func (g *Guard) OverrideHold(ctx context.Context, r *v1.OverrideHoldRequest) (*v1.OverrideHoldResponse, error) {
-	within, err := duration("for", r.GetFor(), time.Second, longestOverride)
-	if err != nil {
+	if _, err := duration("for", r.GetFor(), time.Second, longestOverride); err != nil {
 		return nil, err
 	}
-	if within == 0 {
-		within = overrideByDefault
+	if err := requireReason(r.GetReason(), "the switch to rack 4 is dead"); err != nil {
+		return nil, err
 	}
 	result, err := g.Gate.write(ctx, r.GetRequestId(), &storev1.Command{Command: &storev1.Command_OverrideHold{OverrideHold: &storev1.OverrideHold{
-		Within: durationpb.New(within), Reason: r.GetReason(),
+		Within: r.GetFor(), Reason: r.GetReason(),
 	}}})
 	if err != nil {
 		return nil, err

@@ -88,7 +88,7 @@ func (p *Plans) decide(ctx context.Context, requestID, id, reason string, reject
 		case plan == nil:
 			return 0, problem.New(codes.Aborted, problem.StalePlan, "plan %s is not what is proposed now: %s", id, whatIsProposed(plans))
 		case plan.GetState() == v1.PlanState_PLAN_STATE_OFF:
-			return 0, problem.New(codes.FailedPrecondition, problem.PolicyOff,
+			return 0, problem.New(codes.FailedPrecondition, problem.NotAsked,
 				"policy.%s is off, so plan %s is only shown: set it to `approve` or `auto` in the topology", policyOf(plan.GetCause()), id)
 		}
 		word = &v1.Approval{Id: id, Cause: plan.GetCause(), Rejected: rejected, Moves: movesOf(plan.GetPlan())}

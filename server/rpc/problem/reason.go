@@ -40,8 +40,8 @@ const (
 	StaleBasis Reason = "STALE_BASIS"
 	// StalePlan: it is not what is proposed now.
 	StalePlan Reason = "STALE_PLAN"
-	// PolicyOff: policy lets nobody carry it out.
-	PolicyOff Reason = "POLICY_OFF"
+	// NotAsked: policy does not ask the operator.
+	NotAsked Reason = "NOT_ASKED"
 	// StaleGeneration: a node's set is another than was expected.
 	StaleGeneration Reason = "STALE_GENERATION"
 	// RequestIDTooOld: it cannot be told whether it was done before.
