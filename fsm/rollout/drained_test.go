@@ -110,5 +110,5 @@ func TestNothingIsBegunOnADrainedNode(t *testing.T) {
 	c := pairOf(t)
 	c.drained("node-4", 0)
 	c.calm = false
-	mustSay(t, c.aim(targetOf("mail: node-1 node-2 node-4", "web: node-3"), ""), "node-4 is drained, and imap is not changed there")
+	mustSay(t, c.aim(targetOf("mail: node-1 node-2 node-4", "web: node-3"), ""), "node-4 is drained, and imap is not begun there")
 }

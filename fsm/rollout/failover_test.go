@@ -253,3 +253,23 @@ func TestAStartThatGotStuckAndWasGivenElsewhereIsStopped(t *testing.T) {
 		t.Errorf("%v", stop)
 	}
 }
+
+func TestARepairUnderTheFloorDoesNotWaitForSessionsToEnd(t *testing.T) {
+	for _, floorOf2 := range []uint32{1, 2} {
+		top := func(web uint32) *v1.Topology {
+			return floor(topologyOf(only(count("mail", 2, "imap"), "node-1", "node-2"), count("web", web, "jmap")), "imap", floorOf2)
+		}
+		c := running(t, grouped(nodesOf(4)), top(2))
+		c.adopt(top(1))
+		c.aim(targetOf("mail: node-1 node-2", "web: node-3"), "drain jmap node-4") // which restarts imap, if it were there
+		c.fail("node-1")
+		lent := targetOf("mail: node-1 node-2", "web: node-3", "imap for mail: node-4")
+		if floorOf2 == 1 {
+			c.aim(lent, "")
+			c.finish()
+		}
+		if got := write(c.stepTo(c.viewOf(lent)).Moves); !strings.Contains(got, "start imap node-4") {
+			t.Errorf("with a floor of %d: %q", floorOf2, got)
+		}
+	}
+}

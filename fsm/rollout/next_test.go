@@ -289,7 +289,7 @@ func TestACordonedNodeStartsNothing(t *testing.T) {
 	c := running(t, nodesOf(1), topologyOf(count("imap", 1, "imap")))
 	c.node("node-1").Settings.Cordoned = true
 	c.adopt(topologyOf(count("imap", 1, "imap", "jmap")))
-	mustSay(t, c.expect(""), "node-1 is cordoned, and jmap is not changed there")
+	mustSay(t, c.expect(""), "node-1 is cordoned, and jmap is not begun there")
 	c.node("node-1").Settings.Cordoned = false
 	c.expect("start jmap node-1")
 }

@@ -209,3 +209,16 @@ func TestReasonsComeInTheirOrder(t *testing.T) {
 	policy.Rebalance = v1.Automation_AUTOMATION_AUTO
 	ask("")
 }
+
+func TestNobodyWaitsForANodeWhoseAgentDoesNothing(t *testing.T) {
+	c := pairOf(t)
+	c.adopt(topologyOf(count("mail", 2, "imap"), count("web", 1, "jmap")))
+	c.node("node-4").Mode = v1.AgentMode_AGENT_MODE_OBSERVE
+	c.calm = false
+	mustHold(t, c.aim(targetOf("mail: node-2 node-4", "web: node-3"), "drain imap node-1"), "start imap node-4", "node-4 observes")
+	// What a freeze holds comes later, and is waited for.
+	c = pairOf(t)
+	c.adopt(topologyOf(count("mail", 2, "imap"), count("web", 1, "jmap")))
+	c.restraints.Freezes = []*v1.Freeze{freezeOf("node:node-4", noon.Add(time.Hour))}
+	mustHold(t, c.aim(targetOf("mail: node-2 node-4", "web: node-3"), ""), "start imap node-4", "frozen")
+}

@@ -110,13 +110,15 @@ func (b *board) waitingFor(h *host, say func(string, ...any)) {
 		say("%s is down, and %s is changed there when it is back", h.GetId(), list)
 	case h.GetState() != v1.NodeState_NODE_STATE_UP:
 		say("%s is suspect, and %s is changed there when it is heard again", h.GetId(), list)
-	case h.GetSettings().GetDrain() != nil && len(drains) == 0:
-		say("%s is drained, and %s is not changed there", h.GetId(), list)
-	case h.closed() && len(drains) == 0:
-		say("%s is cordoned, and %s is not changed there", h.GetId(), list)
 	default:
-		if len(starts) > 0 && !h.closed() {
-			say("%s has to be started on %s", strings.Join(starts, ", "), h.GetId())
+		switch own := strings.Join(starts, ", "); {
+		case own == "":
+		case h.GetSettings().GetDrain() != nil:
+			say("%s is drained, and %s is not begun there", h.GetId(), own)
+		case h.closed():
+			say("%s is cordoned, and %s is not begun there", h.GetId(), own)
+		default:
+			say("%s has to be started on %s", own, h.GetId())
 		}
 		if len(drains) > 0 {
 			say("%s has to be drained on %s", strings.Join(drains, ", "), h.GetId())
