@@ -1,0 +1,123 @@
+package fsm
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
+
+	storev1 "roster/proto/roster/store/v1"
+	v1 "roster/proto/roster/v1"
+)
+
+func drainOf(id string, within time.Duration) *storev1.DrainNode {
+	c := &storev1.DrainNode{Id: id, Drained: true, Reason: "new disk"}
+	if within >= 0 {
+		c.Within = durationpb.New(within)
+	}
+	return c
+}
+
+func TestADrainIsAnOrderThatIsKeptInTheRecord(t *testing.T) {
+	b := regions(t)
+	b.mustDo(drainOf("node-1", time.Hour))
+	drained := b.m.State().Node("node-1").GetSettings().GetDrain()
+	if drained.GetBy() != operator || drained.GetReason() != "new disk" || !drained.GetDeadline().AsTime().Equal(drained.GetSince().AsTime().Add(time.Hour)) {
+		t.Fatalf("drain: %v", drained)
+	}
+	if o := b.m.State().RolloutOrder(); !o.GetOpen() || o.GetOrder() != b.index {
+		t.Fatalf("it opened no order: %v", o)
+	}
+	b.wantEvent(EventNodeDrain, func(e *v1.Event) bool { return e.GetNode() == "node-1" && e.GetReason() == "new disk" })
+	if len(b.m.State().Node("node-1").GetAssignments()) != 2 {
+		t.Fatal("it took something away at once")
+	}
+	b.part(b.wave(&v1.Move{Node: "node-1", Service: "webdav", Pool: "all", Action: v1.Action_ACTION_START}))
+
+	b.now = b.now.Add(time.Minute)
+	b.mustDo(drainOf("node-1", 2*time.Hour))
+	if again := b.m.State().Node("node-1").GetSettings().GetDrain(); !proto.Equal(again.GetSince(), drained.GetSince()) || proto.Equal(again.GetDeadline(), drained.GetDeadline()) {
+		t.Fatalf("a new deadline: %v", again)
+	}
+	same := &storev1.DrainNode{Id: "node-1", Drained: true, Reason: "new disk", Deadline: b.m.State().Node("node-1").GetSettings().GetDrain().GetDeadline()}
+	if r := b.mustDo(same); r.GetChanged() {
+		t.Fatal("the same drain again changed something")
+	}
+	order := b.index
+	b.mustDo(&storev1.DrainNode{Id: "node-1"})
+	if n := b.m.State().Node("node-1"); n.GetSettings().GetDrain() != nil || b.m.State().RolloutOrder().GetOrder() <= order {
+		t.Fatalf("undrained: %v, %v", n.GetSettings(), b.m.State().RolloutOrder())
+	}
+	b.wantEvent(EventNodeUndrain, nil)
+	if r := b.mustDo(&storev1.DrainNode{Id: "node-1"}); r.GetChanged() {
+		t.Fatal("undrained twice")
+	}
+}
+
+func TestBadDrainsAreRefused(t *testing.T) {
+	b := regions(t)
+	b.refuse(ReasonNoNode, drainOf("node-9", 0))
+	b.refuse(ReasonStaleGeneration, &storev1.DrainNode{Id: "node-1", Drained: true, ExpectedGeneration: proto.Uint64(99)})
+	for name, c := range map[string]*storev1.DrainNode{
+		"a long reason":  {Id: "node-1", Drained: true, Reason: strings.Repeat("a", maxText+1)},
+		"a past end":     {Id: "node-1", Drained: true, Deadline: timestamppb.New(began.Add(-time.Hour))},
+		"no time":        {Id: "node-1", Drained: true, Deadline: &timestamppb.Timestamp{Nanos: -1}},
+		"negative":       drainOf("node-1", -time.Hour),
+		"too long a way": drainOf("node-1", 31*24*time.Hour),
+	} {
+		if name == "negative" {
+			c.Within = durationpb.New(-time.Hour)
+		}
+		t.Log(name)
+		b.refuse(ReasonInvalid, c)
+	}
+	observing := claims("imap")
+	observing.Mode = v1.AgentMode_AGENT_MODE_OBSERVE
+	b.register("node-3", observing)
+	b.refuse(ReasonObserves, drainOf("node-3", 0))
+}
+
+// A service's drain ends with its node's deadline, and never later than its own
+// bound.
+func TestAServiceDrainsNoLongerThanItsNodesDeadline(t *testing.T) {
+	for name, c := range map[string]struct{ own, left, want time.Duration }{
+		"its own bound is shorter":    {own: time.Minute, left: time.Hour, want: time.Minute},
+		"the deadline comes first":    {own: time.Hour, left: 10 * time.Minute, want: 10*time.Minute - time.Second},
+		"the deadline has passed":     {own: time.Hour, left: 0, want: 0},
+		"there is no deadline at all": {own: time.Hour, left: -1, want: time.Hour},
+	} {
+		b := initialised(t)
+		top := floor(unified("imap"), "imap", 0)
+		top.Services[0].Drain = durationpb.New(c.own)
+		b.topology(top)
+		b.nodes(1)
+		b.serve("node-1", "imap")
+		b.mustDo(drainOf("node-1", c.left))
+		b.mustDo(b.wave(drain("node-1", "imap")))
+		if got := assignment(b.m.State().Node("node-1"), "imap").GetDrain().AsDuration(); got != c.want {
+			t.Errorf("%s: the bound is %s, want %s", name, got, c.want)
+		}
+	}
+}
+
+func TestANodeIsDrainedWhenItsLastAssignmentIsGone(t *testing.T) {
+	b := regions(t)
+	b.mustDo(drainOf("node-1", -1))
+	for _, service := range []string{"imap", "jmap"} {
+		for _, kind := range b.kinds() {
+			if kind == EventNodeDrained {
+				t.Fatal("it is said to be empty too early")
+			}
+		}
+		b.mustDo(b.wave(drain("node-1", service)))
+		b.mustDo(b.reports("node-1", drained, service))
+		b.mustDo(b.wave(stop("node-1", service)))
+	}
+	b.wantEvent(EventNodeDrained, func(e *v1.Event) bool { return e.GetNode() == "node-1" && e.GetMessage() != "" })
+	b.register("node-3", claims("imap"))
+	b.mustDo(drainOf("node-3", -1))
+	b.wantEvent(EventNodeDrained, func(e *v1.Event) bool { return e.GetNode() == "node-3" })
+}
