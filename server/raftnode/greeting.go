@@ -1,7 +1,6 @@
 package raftnode
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -16,19 +15,24 @@ import (
 // one, for they still have each other as a majority. So a connection says first
 // which cluster and which epoch it belongs to, and only the same speak.
 
-// lineage is what two members must share.
+// lineage is what two members must share, and which of them one is.
 type lineage struct {
 	cluster string
 	// epoch 0: not known yet.
-	epoch uint64
+	epoch  uint64
+	member string
 }
 
 const (
 	greetingWord = "roster-raft-1"
 	// greetingSize is the most bytes of a line.
 	greetingSize = 256
-	welcomeLine  = "welcome"
+	welcomeWord  = "welcome"
+	removedWord  = "removed"
 )
+
+// errStranger is told to a member that was taken out of the group.
+var errStranger = errors.New("it was removed from the cluster")
 
 // otherHistoryError says that a peer is of another history.
 type otherHistoryError struct{ own, peer lineage }
@@ -57,15 +61,18 @@ func (h lineage) with(peer lineage) error {
 // greet begins a connection that was dialled.
 func (h lineage) greet(conn net.Conn, bound time.Duration) error {
 	return bounded(conn, bound, func() error {
-		if err := writeLine(conn, greetingWord, h.cluster, fmt.Sprint(h.epoch)); err != nil {
+		if err := writeLine(conn, h.words()...); err != nil {
 			return err
 		}
 		line, err := readLine(conn)
 		if err != nil {
 			return err
 		}
-		if len(line) == 1 && line[0] == welcomeLine {
+		switch {
+		case len(line) == 1 && line[0] == welcomeWord:
 			return nil
+		case len(line) == 1 && line[0] == removedWord:
+			return errStranger
 		}
 		peer, err := parseHistory(line)
 		if err != nil {
@@ -78,9 +85,8 @@ func (h lineage) greet(conn net.Conn, bound time.Duration) error {
 	})
 }
 
-// answer begins a connection that was accepted: it says welcome, or what this
-// member is.
-func (h lineage) answer(conn net.Conn, bound time.Duration) error {
+// answer begins a connection that was accepted: it says welcome, or why not.
+func (h lineage) answer(conn net.Conn, bound time.Duration, removed func(member string) bool) error {
 	return bounded(conn, bound, func() error {
 		line, err := readLine(conn)
 		if err != nil {
@@ -91,10 +97,17 @@ func (h lineage) answer(conn net.Conn, bound time.Duration) error {
 			return err
 		}
 		if err := h.with(peer); err != nil {
-			return errors.Join(err, writeLine(conn, greetingWord, h.cluster, fmt.Sprint(h.epoch)))
+			return errors.Join(err, writeLine(conn, h.words()...))
 		}
-		return writeLine(conn, welcomeLine)
+		if removed(peer.member) {
+			return errors.Join(fmt.Errorf("member %s: %w", peer.member, errStranger), writeLine(conn, removedWord))
+		}
+		return writeLine(conn, welcomeWord)
 	})
+}
+
+func (h lineage) words() []string {
+	return []string{greetingWord, h.cluster, fmt.Sprint(h.epoch), h.member}
 }
 
 // bounded bounds what is done on a connection.
@@ -132,50 +145,12 @@ func readLine(conn net.Conn) ([]string, error) {
 }
 
 func parseHistory(line []string) (h lineage, err error) {
-	if len(line) != 3 || line[0] != greetingWord {
+	if len(line) != 4 || line[0] != greetingWord {
 		return h, errors.New("it does not begin as a member does")
 	}
-	h.cluster = line[1]
+	h.cluster, h.member = line[1], line[3]
 	if _, err := fmt.Sscanf(line[2], "%d", &h.epoch); err != nil {
 		return h, errors.New("it names no epoch")
 	}
 	return h, nil
-}
-
-// lineage is this member's own, as far as it is known.
-func (n *Node) lineage() lineage {
-	return lineage{cluster: n.cfg.Identity.ClusterID, epoch: n.epoch.Load()}
-}
-
-// learnEpoch keeps the epoch of a member that was made before epochs were kept,
-// once its state tells it: after its next start nobody else could.
-func (n *Node) learnEpoch(ctx context.Context) error {
-	for n.epoch.Load() == 0 {
-		changed := n.cfg.Machine.Changed()
-		if cluster := n.cfg.Machine.State().Cluster(); cluster != nil {
-			n.epoch.Store(cluster.GetEpoch())
-			kept, err := Load(n.cfg.Dir)
-			if err == nil {
-				kept.Epoch = cluster.GetEpoch()
-				err = kept.write(n.cfg.Dir)
-			}
-			if err != nil {
-				n.cfg.Logger.Warn("the epoch was not noted in the member's file", "error", err)
-			}
-			return nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return nil
-		}
-	}
-	return nil
-}
-
-// superseded stops a member that another one told of a newer history.
-func (n *Node) superseded(address string, e *otherHistoryError) {
-	n.stop(fmt.Errorf("%w: the member at %s says that cluster %s was recovered or restored: it is in epoch %d now, member %s still in %d. "+
-		"What this member holds is not wanted any more, and nothing of it is taken over. Mend: delete %s and run `roster join`",
-		ErrSuperseded, address, n.cfg.Identity.ClusterName, e.peer.epoch, n.cfg.Identity.Name, e.own.epoch, n.cfg.Dir))
 }

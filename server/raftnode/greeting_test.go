@@ -1,12 +1,15 @@
 package raftnode
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net"
 	"strings"
 	"testing"
 	"time"
+
+	storev1 "roster/proto/roster/store/v1"
 )
 
 // met lets two members of these lineages begin a connection.
@@ -15,24 +18,24 @@ func met(t *testing.T, dials, accepts lineage) (dialed, accepted error) {
 	a, b := net.Pipe()
 	defer func() { _, _ = a.Close(), b.Close() }()
 	answered := make(chan error, 1)
-	go func() { answered <- accepts.answer(b, patience) }()
+	go func() { answered <- accepts.answer(b, patience, func(member string) bool { return member == "gone" }) }()
 	dialed = dials.greet(a, patience)
 	return dialed, <-answered
 }
 
 func TestOnlyMembersOfOneHistorySpeak(t *testing.T) {
-	own := lineage{cluster: "c", epoch: 5}
+	own := lineage{cluster: "c", epoch: 5, member: "m"}
 	for name, test := range map[string]struct {
 		peer       lineage
 		ok, behind bool
 	}{
-		"the same":                       {peer: lineage{cluster: "c", epoch: 5}, ok: true},
-		"one that does not know yet":     {peer: lineage{cluster: "c"}, ok: true},
-		"a newer history":                {peer: lineage{cluster: "c", epoch: 6}, behind: true},
-		"an older history":               {peer: lineage{cluster: "c", epoch: 4}},
-		"another cluster":                {peer: lineage{cluster: "d", epoch: 5}},
-		"another cluster, later":         {peer: lineage{cluster: "d", epoch: 6}},
-		"another cluster, not known yet": {peer: lineage{cluster: "d"}},
+		"the same":                       {peer: lineage{cluster: "c", epoch: 5, member: "n"}, ok: true},
+		"one that does not know yet":     {peer: lineage{cluster: "c", member: "n"}, ok: true},
+		"a newer history":                {peer: lineage{cluster: "c", epoch: 6, member: "n"}, behind: true},
+		"an older history":               {peer: lineage{cluster: "c", epoch: 4, member: "n"}},
+		"another cluster":                {peer: lineage{cluster: "d", epoch: 5, member: "n"}},
+		"another cluster, later":         {peer: lineage{cluster: "d", epoch: 6, member: "n"}},
+		"another cluster, not known yet": {peer: lineage{cluster: "d", member: "n"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dialed, accepted := met(t, own, test.peer)
@@ -47,14 +50,44 @@ func TestOnlyMembersOfOneHistorySpeak(t *testing.T) {
 	}
 }
 
+func TestARemovedMemberIsToldSoWhenItComesBack(t *testing.T) {
+	dialed, accepted := met(t, lineage{cluster: "c", epoch: 5, member: "gone"}, lineage{cluster: "c", epoch: 5, member: "m"})
+	wantError(t, dialed, errStranger)
+	wantError(t, accepted, errStranger, "gone")
+
+	c := newClusterOf(t, 4, nil)
+	gone := c.follower()
+	gone.kill()
+	// The record goes as well, as the API does it; here only the first has one.
+	c.onLeader(func(ctx context.Context, l *testMember) error {
+		_, err := l.node.Propose(ctx, []*storev1.Envelope{putMember(gone.identity)})
+		return err
+	})
+	c.remove(gone)
+	c.onLeader(func(ctx context.Context, l *testMember) error {
+		_, err := l.node.Propose(ctx, []*storev1.Envelope{{Command: &storev1.Command{Command: &storev1.Command_RemoveMember{
+			RemoveMember: &storev1.RemoveMember{Id: gone.identity.ID},
+		}}}})
+		return err
+	})
+	gone.start()
+	wantError(t, gone.end(), ErrRemoved, "roster join", gone.dir)
+	c.write("k", "1")
+}
+
+func putMember(i Identity) *storev1.Envelope {
+	return &storev1.Envelope{Command: &storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{Member: i.record("")}}}}
+}
+
 func TestWhoeverBeginsOtherwiseIsNoMember(t *testing.T) {
-	own := lineage{cluster: "c", epoch: 5}
+	own := lineage{cluster: "c", epoch: 5, member: "m"}
+	nobody := func(string) bool { return false }
 	for name, said := range map[string]string{
 		"a browser":     "GET / HTTP/1.1\r\nHost: x\r\n\r\n",
 		"gRPC":          "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 		"nothing":       "\n",
-		"no epoch":      greetingWord + " c\n",
-		"a word":        greetingWord + " c five\n",
+		"no epoch":      greetingWord + " c 5\n",
+		"a word":        greetingWord + " c five m\n",
 		"a long line":   strings.Repeat("x", 1<<12),
 		"half and gone": greetingWord,
 	} {
@@ -64,7 +97,7 @@ func TestWhoeverBeginsOtherwiseIsNoMember(t *testing.T) {
 				_, _ = io.WriteString(a, said)
 				_ = a.Close()
 			}()
-			if err := own.answer(b, patience); err == nil {
+			if err := own.answer(b, patience, nobody); err == nil {
 				t.Error("it was let in")
 			}
 			_ = b.Close()
@@ -72,7 +105,7 @@ func TestWhoeverBeginsOtherwiseIsNoMember(t *testing.T) {
 	}
 	a, b := net.Pipe()
 	defer func() { _, _ = a.Close(), b.Close() }()
-	if err := own.answer(b, 10*time.Millisecond); err == nil {
+	if err := own.answer(b, 10*time.Millisecond, nobody); err == nil {
 		t.Error("whoever says nothing was let in")
 	}
 }

@@ -78,7 +78,7 @@ func (n *Node) openLink() link {
 		n.witness = newWitness(n.cfg.transport(raft.ServerID(n.cfg.Identity.ID)))
 		return link{transport: n.witness}
 	}
-	s := newStream(n.cfg, n.listener, n.lineage, n.superseded)
+	s := newStream(n.cfg, n.listener, n)
 	n.witness = newWitness(raft.NewNetworkTransportWithConfig(&raft.NetworkTransportConfig{
 		Stream: s,
 		// One at a time: with more, an error of a follower's disk can stop

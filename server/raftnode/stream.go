@@ -31,10 +31,12 @@ type stream struct {
 	advertised     string
 	server, client *tls.Config
 	verify         func(tls.ConnectionState) error
-	// lineage is this member's own; outlived is told of a newer one.
-	lineage  func() lineage
-	outlived func(address string, e *otherHistoryError)
-	logger   *slog.Logger
+	// lineage is this member's own, strange says whether a member was removed,
+	// and turnedAway is told why a connection was not made.
+	lineage    func() lineage
+	strange    func(member string) bool
+	turnedAway func(address string, err error)
+	logger     *slog.Logger
 
 	accepted chan net.Conn
 	// closing ends handshakes and dials.
@@ -60,9 +62,9 @@ func listen(address string) (net.Listener, error) {
 	return listener, nil
 }
 
-func newStream(cfg Config, listener net.Listener, own func() lineage, outlived func(string, *otherHistoryError)) *stream {
+func newStream(cfg Config, listener net.Listener, n *Node) *stream {
 	s := &stream{
-		lineage: own, outlived: outlived,
+		lineage: n.lineage, strange: n.strange, turnedAway: n.turnedAway,
 		listener: listener, advertised: cfg.Identity.RaftAddress,
 		server: cfg.ServerTLS, client: cfg.ClientTLS, verify: cfg.VerifyPeer, logger: cfg.Logger,
 		accepted: make(chan net.Conn), conns: map[net.Conn]struct{}{},
@@ -110,7 +112,7 @@ func (s *stream) admit(conn net.Conn) {
 	tracked := s.track(conn)
 	proven, err := s.prove(tracked, s.server, tls.Server)
 	if err == nil {
-		err = s.lineage().answer(proven, handshakeWait)
+		err = s.lineage().answer(proven, handshakeWait, s.strange)
 	}
 	if err != nil {
 		s.logger.Warn("connection refused on raft port", "remote", conn.RemoteAddr().String(), "error", err)
@@ -172,9 +174,7 @@ func (s *stream) Dial(address raft.ServerAddress, timeout time.Duration) (net.Co
 	}
 	if err != nil {
 		_ = tracked.Close()
-		if other := (*otherHistoryError)(nil); errors.As(err, &other) && other.behind() {
-			s.outlived(string(address), other)
-		}
+		s.turnedAway(string(address), err)
 		return nil, fmt.Errorf("dial member at %s: %w", address, err)
 	}
 	return proven, nil

@@ -143,7 +143,7 @@ func (d *dialed) Addr() net.Addr                                           { ret
 func TestPlainConnectionsStayOnLoopback(t *testing.T) {
 	listener, err := listen("127.0.0.1:0")
 	must(t, err)
-	s := newStream(Config{Logger: slog.New(slog.DiscardHandler)}, listener, func() lineage { return lineage{} }, nil)
+	s := newStream(Config{Logger: slog.New(slog.DiscardHandler)}, listener, &Node{})
 	defer func() { must(t, s.Close()) }()
 	_, err = s.Dial("192.0.2.1:7", time.Second)
 	wantError(t, err, ErrNotLoopback)
