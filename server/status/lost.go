@@ -78,8 +78,8 @@ func (t *teller) outOfReach() {
 		return fmt.Sprintf("%s is frozen on its host%s. Its agent touches nothing.", n.GetId(), because(n.GetFrozen()))
 	})
 	if unconfirmed := t.nodes((*v1.Node).GetUnconfirmed); len(unconfirmed) > 0 {
-		t.say("Not heard since the cluster was restored: %s. What %s really serves is not known yet, and nothing is asked of %s.",
-			list(unconfirmed), plural(len(unconfirmed), "it", "they"), plural(len(unconfirmed), "it", "them"))
+		t.say("Not heard since the cluster was restored: %s. What %s is not known yet, and nothing is asked of %s.",
+			list(unconfirmed), plural(len(unconfirmed), "it really serves", "they really serve"), plural(len(unconfirmed), "it", "them"))
 	}
 }
 
