@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"roster/agent/driver/exec"
 	"roster/agent/driver/process"
 	v1 "roster/proto/roster/v1"
 )
@@ -32,6 +33,12 @@ func TestTheReferenceFileIsRead(t *testing.T) {
 		t.Fatalf("%+v", cfg.TLS)
 	}
 	c := cfg.Claims
+	if c.GetMode() != v1.AgentMode_AGENT_MODE_OBSERVE || cfg.FreezeFile != "/etc/roster/freeze" {
+		t.Fatalf("%v %s", c, cfg.FreezeFile)
+	}
+	if !c.GetServices()[0].GetNeverStop() || c.GetServices()[1].GetNeverStop() {
+		t.Fatalf("%v", c.GetServices())
+	}
 	if c.GetRegion() != "eu" || c.GetZone() != "eu-1" || c.GetLabels()["egress"] != "yes" || c.GetCapacity() != 200 {
 		t.Fatalf("%v", c)
 	}
@@ -49,8 +56,18 @@ func TestTheReferenceFileIsRead(t *testing.T) {
 		Stop:       []string{"/usr/bin/doveadm", "-c", "/etc/roster/dovecot.conf", "stop"},
 		StopSignal: "TERM",
 		KillAfter:  20 * time.Second,
+		Adopt:      process.Adopt{PIDFile: "/run/dovecot/master.pid"},
 	}
 	if diff := cmp.Diff(want, cfg.Process["imap"]); diff != "" {
+		t.Fatal(diff)
+	}
+	mx := func(verb string) []string { return []string{"/etc/roster/mx.sh", verb} }
+	scripts := exec.Scripts{
+		Start: mx("start"), Stop: mx("stop"), Status: mx("status"), Drain: mx("drain"), Undrain: mx("undrain"), Sessions: mx("sessions"),
+		Env: map[string]string{"MAIL_CONFIG": "/etc/postfix"}, PassEnv: []string{"LC_ALL"},
+		StartWithin: 2 * time.Minute, StopWithin: 90 * time.Second, AnswerWithin: 5 * time.Second,
+	}
+	if diff := cmp.Diff(scripts, cfg.Exec["smtp-inbound"]); diff != "" {
 		t.Fatal(diff)
 	}
 	if jmap := c.GetServices()[1]; jmap.GetRestartGroup() != "web" || jmap.GetEndpoints()[0].GetPath() != "/jmap" {
@@ -150,6 +167,25 @@ func TestEveryFaultIsToldWithItsPlaceAndItsMend(t *testing.T) {
 		{"odd TLS", "port: 143", "port: 143, tls: ssl", 7, 51, "no way to speak TLS", "starttls"},
 		{"path of imap", "port: 143", "port: 143, path: /x", 7, 52, "path", "jmap and webdav"},
 		{"one endpoint twice", "[{host: 127.0.0.1, port: 143}]", "[{host: 127.0.0.1, port: 143}, {host: 127.0.0.1, port: 143}]", 7, 47, "already", "of its own"},
+		{"odd mode", "dir: data", "dir: data\nmode: watch", 3, 7, "no mode \"watch\"", "use observe or act"},
+		{"misspelt mode", "dir: data", "dir: data\nmode: obsreve", 3, 7, "no mode", "did you mean observe?"},
+		{"never_stop of no service", "dir: data", "dir: data\nnever_stop: [imap, jmap]", 3, 20, "no service \"jmap\"", "services of this file"},
+		{"never_stop misspelt", "dir: data", "dir: data\nnever_stop: [imaps]", 3, 14, "no service", "did you mean imap?"},
+		{"never_stop twice", "dir: data", "dir: data\nnever_stop: [imap, imap]", 3, 20, "twice", "one of the two"},
+		{"never_stop is no list", "dir: data", "dir: data\nnever_stop: imap", 3, 13, "a list is expected", "[A, B]"},
+		{"never_stop in a restart group", "    driver: process\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    process: {argv: [/usr/sbin/dovecot, -F]}\n", "    driver: builtin\n    restart_group: mail\n    endpoints: [{host: 127.0.0.1, port: 143}]\nnever_stop: [imap]\n", 7, 20, "restart group restarts it", "never_stop"},
+		{"freeze file is a list", "dir: data", "dir: data\nfreeze_file: [x]", 3, 14, "single value", "right kind"},
+		{"misspelt freeze file", "dir: data", "dir: data\nfreezefile: x", 3, 1, "unknown field", "did you mean freeze_file?"},
+		{"relative pid file", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], adopt: {pid_file: run/x.pid}}", 8, 44, "no absolute path", "whole path"},
+		{"adopt of nothing", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], adopt: {}}", 8, 33, "names no file", "pid_file"},
+		{"misspelt pid file", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], adopt: {pidfile: /x}}", 8, 34, "unknown field", "did you mean pid_file?"},
+		{"no scripts", "driver: process\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    process: {argv: [/usr/sbin/dovecot, -F]}\n", "driver: exec\n    endpoints: [{host: 127.0.0.1, port: 143}]\n", 5, 5, "no scripts", "status"},
+		{"scripts of the process driver", "    process: {argv", "    exec: {start: [a], stop: [a], status: [a]}\n    process: {argv", 8, 11, "runs no scripts", "take `exec` out"},
+		{"no status", "driver: process\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    process: {argv: [/usr/sbin/dovecot, -F]}\n", "driver: exec\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    exec: {start: [a], stop: [a]}\n", 8, 11, "nothing to run", "exits with 0"},
+		{"drain script without undrain", "driver: process\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    process: {argv: [/usr/sbin/dovecot, -F]}\n", "driver: exec\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    exec: {start: [a], stop: [a], status: [a], drain: [b]}\n", 8, 55, "taken back", "undrain"},
+		{"odd variable", "driver: process\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    process: {argv: [/usr/sbin/dovecot, -F]}\n", "driver: exec\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    exec: {start: [a], stop: [a], status: [a], pass_env: [A=b]}\n", 8, 59, "no name", "env"},
+		{"negative time of a script", "driver: process\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    process: {argv: [/usr/sbin/dovecot, -F]}\n", "driver: exec\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    exec: {start: [a], stop: [a], status: [a], stop_within: -1s}\n", 8, 61, "negative", "default"},
+		{"restart group of scripts", "driver: process\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    process: {argv: [/usr/sbin/dovecot, -F]}\n", "driver: exec\n    restart_group: mail\n    endpoints: [{host: 127.0.0.1, port: 143}]\n    exec: {start: [a], stop: [a], status: [a]}\n", 7, 20, "no restart groups", "take it out"},
 		{"one service twice", "services:", "services:\n  - {name: imap, driver: builtin, endpoints: [{host: 127.0.0.1, port: 1}]}", 6, 11, "twice", "all of its endpoints"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -310,4 +346,55 @@ func FuzzConfig(f *testing.F) {
 			t.Fatal("read without an error, and not valid")
 		}
 	})
+}
+
+// The packaged config observes: an agent that is installed and started touches nothing.
+func TestThePackagedConfigObserves(t *testing.T) {
+	src, err := os.ReadFile("examples/agent.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := parseConfig("examples/agent.yaml", src, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Claims.GetMode() != v1.AgentMode_AGENT_MODE_OBSERVE || len(cfg.Claims.GetServices()) == 0 {
+		t.Fatalf("%v", cfg.Claims)
+	}
+	for _, s := range cfg.Claims.GetServices() {
+		if s.GetDriver() == DriverProcess && cfg.Process[s.GetName()].Adopt.PIDFile == "" {
+			t.Errorf("%s could not be taken over", s.GetName())
+		}
+	}
+}
+
+// A config that says nothing of a mode is one from before there was one: it acts.
+func TestAConfigWithoutAModeActs(t *testing.T) {
+	cfg, err := parseConfig("agent.yaml", []byte(good), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := a.cfg.Claims.GetMode(); got != v1.AgentMode_AGENT_MODE_ACT {
+		t.Fatalf("it claims %s", got)
+	}
+	if a.cfg.FreezeFile != "data/freeze" {
+		t.Fatalf("freeze file %s", a.cfg.FreezeFile)
+	}
+}
+
+func TestAScriptThatIsNotThereIsToldWithItsPlace(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "agent.yaml")
+	src := strings.Replace(good, "    driver: process\n", "    driver: exec\n", 1)
+	src = strings.Replace(src, "    process: {argv: [/usr/sbin/dovecot, -F]}\n", "    exec:\n      start: [/bin/sh, x]\n      stop: [/no/stop]\n      status: [./status]\n", 1)
+	if err := os.WriteFile(path, []byte(src), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := LoadConfig(path)
+	if err == nil || !strings.Contains(err.Error(), ":10:14: ") || !strings.Contains(err.Error(), "/no/stop cannot be run") || !strings.Contains(err.Error(), "./status is a relative path") {
+		t.Fatal(err)
+	}
 }

@@ -27,6 +27,8 @@ type fakeService struct {
 	since             time.Time
 	// foreign lets the probe pass though this driver started nothing.
 	foreign bool
+	// adoptable is a foreign one that Adopt takes over.
+	adoptable bool
 	// mute lets the probe fail.
 	mute     bool
 	sessions uint32
@@ -60,7 +62,7 @@ func (f *fake) do(ctx context.Context, verb, service string, change func(*fakeSe
 
 func (f *fake) Ensure(ctx context.Context, service string) error {
 	return f.do(ctx, "ensure", service, func(s *fakeService) error {
-		if s.foreign {
+		if s.foreign || s.adoptable {
 			return driver.ErrPortTaken
 		}
 		if !s.running {
@@ -68,6 +70,15 @@ func (f *fake) Ensure(ctx context.Context, service string) error {
 			s.starts++
 		}
 		s.draining = false
+		return nil
+	})
+}
+
+func (f *fake) Adopt(ctx context.Context, service string) error {
+	return f.do(ctx, "adopt", service, func(s *fakeService) error {
+		if s.adoptable {
+			s.adoptable, s.running, s.ended = false, true, make(chan struct{})
+		}
 		return nil
 	})
 }
@@ -113,7 +124,10 @@ func (f *fake) Remove(ctx context.Context, service string) error {
 
 func (f *fake) Observe(_ context.Context, service string) (driver.Observation, error) {
 	s := f.look(service)
-	o := driver.Observation{Running: s.running, Draining: s.draining, Sessions: s.sessions}
+	o := driver.Observation{Running: s.running, Adoptable: s.adoptable, Draining: s.draining, Sessions: s.sessions}
+	if s.running || s.adoptable {
+		o.PID = 4711
+	}
 	if s.draining {
 		o.DrainingSince = s.since
 	}
@@ -154,7 +168,7 @@ func (f *fake) probe(_ context.Context, e *v1.Endpoint) error {
 		panic("a service is probed without end")
 	}
 	s := f.look(e.GetService())
-	if (s.running && !s.draining || s.foreign) && !s.mute {
+	if (s.running && !s.draining || s.foreign || s.adoptable) && !s.mute {
 		return nil
 	}
 	return probe.ErrRefused
