@@ -122,6 +122,15 @@ func TestWhatItsHostNeverStopsIsNeitherDrainedNorStoppedNorRestarted(t *testing.
 	c.fail("node-1")
 	c.aim(targetOf("mail: node-1 node-2", "web: node-3 node-4", "imap for mail: node-3"), "start imap node-3")
 
+	// Nor is it where it fails.
+	c = pairOf(t)
+	never("node-3", "jmap")
+	c.calm = false
+	c.report(c.node("node-3"), "jmap", v1.ServiceState_SERVICE_STATE_FAILING)
+	c.now = c.now.Add(StartDeadline)
+	c.takeStock()
+	mustHold(t, c.aim(targetOf("mail: node-1 node-2"), ""), "stop jmap node-3", "jmap is never stopped there")
+
 	c = pairOf(t)
 	never("node-3", "jmap")
 	grouped(c.nodes)
