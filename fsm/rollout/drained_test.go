@@ -18,7 +18,8 @@ func (c *cluster) drained(id string, within time.Duration) {
 
 func TestADrainedNodeEndsOnlyAfterItsReplacementIsReady(t *testing.T) {
 	c := pairOf(t)
-	c.adopt(floor(c.top, "imap", 1)) // the floor alone would let it go at once
+	// Floor and max_moving alone would let it go at once.
+	c.adopt(moving(floor(c.top, "imap", 1), 100))
 	c.restraints.Open = true
 	c.drained("node-1", 0)
 	mustCause(t, c.aim(moved, "start imap node-4"), rebalance)
