@@ -14,7 +14,8 @@ import (
 
 // mark proposes the transitions of liveness and the guard's judgement of the
 // same moment, all in one command: a guard that judged a pass later would find
-// the moves that it is there to prevent under way.
+// the moves that it is there to prevent under way. A hold that another leader
+// began goes on until this one has listened for itself.
 func (l *Loop) mark(ctx context.Context, view *session.Liveness) {
 	now := time.Now()
 	if l.states.held(now) {
@@ -23,7 +24,10 @@ func (l *Loop) mark(ctx context.Context, view *session.Liveness) {
 	state := l.cfg.Machine.State()
 	nodes := state.Nodes()
 	changes := view.Transitions(nodes, l.downAfter(state), now)
-	hold := l.judge(state, view.Silent(nodes, now), changes, now)
+	var hold *storev1.HoldChange
+	if state.Hold() == nil || view.Listened(now) {
+		hold = l.judge(state, view.Silent(nodes, now), changes, now)
+	}
 	if len(changes) == 0 && hold == nil {
 		return
 	}

@@ -187,7 +187,7 @@ func (c *conversation) send(ctx context.Context) error {
 			return problem.New(codes.FailedPrecondition, problem.NodeRemoved, "node %s was removed from the cluster: what it runs is left running", c.node)
 		case node.GetInstance() != c.instance:
 			return taken(c.node, node.GetInstance())
-		case retired(state, c.node, c.instance):
+		case state.Retired(c.node, c.instance):
 			return problem.New(codes.FailedPrecondition, problem.NodeRemoved, "this agent of node %s was retired for another one; what it runs is left running", c.node)
 		}
 		off, freezes := handsOff(state, c.node)

@@ -105,7 +105,7 @@ func (h *Hub) checkHistory(hello *v1.Hello) error {
 func (h *Hub) register(ctx context.Context, hello *v1.Hello) error {
 	state := h.cfg.Machine.State()
 	if state.Knows(hello.GetNode(), hello.GetInstance(), hello.GetVersion(), hello.GetClaims()) &&
-		!retired(state, hello.GetNode(), hello.GetInstance()) {
+		!state.Retired(hello.GetNode(), hello.GetInstance()) {
 		return nil
 	}
 	return h.ask(ctx, hello)
@@ -140,13 +140,6 @@ func (h *Hub) ask(ctx context.Context, hello *v1.Hello) error {
 		// Whatever it was, the agent is safe to come again, here or elsewhere.
 		return problem.New(codes.Unavailable, problem.NoLeader, "node %s was not registered: %v: try another member", hello.GetNode(), err)
 	}
-}
-
-// retired: the operator replaced this very agent, and the next one may not have
-// come yet: the record still names the old one.
-func retired(state *fsm.State, node, instance string) bool {
-	removed := state.Removed(node)
-	return removed != nil && removed.GetInstance() == instance
 }
 
 // welcome opens a session.

@@ -139,6 +139,14 @@ func (l *Liveness) Silent(nodes []*v1.Node, now time.Time) map[string]bool {
 	return silent
 }
 
+// Listened says whether the term is old enough that whoever lives was heard in
+// it. Before, that a node is not silent yet proves nothing.
+func (l *Liveness) Listened(now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return now.Sub(l.began) > 2*l.heartbeat
+}
+
 // Overslept takes a time away in which the leader itself did not run: it heard
 // nobody then, and that is nobody's fault but its own.
 func (l *Liveness) Overslept(d time.Duration, now time.Time) {
