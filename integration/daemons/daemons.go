@@ -17,6 +17,7 @@ import (
 	"text/template"
 	"time"
 
+	"roster/agent/driver/exec"
 	"roster/agent/driver/process"
 	"roster/integration/require"
 	v1 "roster/proto/roster/v1"
@@ -77,7 +78,19 @@ func Dovecot(dir, name, host string, port int) (*Instance, error) {
 	if err := i.folders(map[string]*owner{"mail": nobody, "run": nil, "state": nil}); err != nil {
 		return nil, err
 	}
+	if err := i.write("templates/control.sh", "control.sh", 0o755, values{Instance: i}); err != nil {
+		return nil, err
+	}
 	return i, i.write("templates/dovecot.conf", "dovecot.conf", 0o644, values{Instance: i, Password: Password})
+}
+
+// Scripts are how the exec driver runs a Dovecot: the operator's own ways.
+func (i *Instance) Scripts() exec.Scripts {
+	control := func(verb string) []string { return []string{filepath.Join(i.Dir, "control.sh"), verb} }
+	return exec.Scripts{
+		Start: control("start"), Stop: control("stop"), Status: control("status"),
+		Drain: control("drain"), Undrain: control("undrain"), Sessions: control("sessions"),
+	}
 }
 
 // Postfix prepares an SMTP server that takes mail for example.test in dir, which

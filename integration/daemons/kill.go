@@ -16,13 +16,17 @@ import (
 // killBound bounds the end of what was killed.
 const killBound = 10 * time.Second
 
+// PIDFile is where the daemon writes its pid.
+func (i *Instance) PIDFile() string {
+	if i.Service == "imap" {
+		return filepath.Join(i.Dir, "run", "master.pid")
+	}
+	return filepath.Join(i.Dir, "queue", "pid", "master.pid")
+}
+
 // PID is the daemon's first process, by its own pid file; 0 where none runs.
 func (i *Instance) PID() (int, error) {
-	name := filepath.Join(i.Dir, "run", "master.pid")
-	if i.Service != "imap" {
-		name = filepath.Join(i.Dir, "queue", "pid", "master.pid")
-	}
-	text, err := os.ReadFile(name)
+	text, err := os.ReadFile(i.PIDFile())
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
