@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Installs the mail daemons that Roster's tests run for real: Dovecot (IMAP) and
-# Postfix (SMTP), from Debian's packages, and swaks to send mail by hand.
+# Installs what Roster's tests run for real, from Debian's packages: Dovecot (IMAP)
+# and Postfix (SMTP), swaks to send mail by hand, and ip and iptables for tests
+# that cut hosts off in a network namespace of their own.
 # Only as root, on a system with apt-get, and only what is missing; elsewhere it
 # says so and ends well, and the tests that need a daemon skip with the reason.
 # Nothing is left running: tests start instances of their own in folders of
 # their own, and the packages' own services are kept from starting meanwhile.
 set -u -o pipefail
 
-packages=(dovecot-imapd postfix swaks)
+packages=(dovecot-imapd postfix swaks iproute2 iptables)
 
 missing=()
 for package in "${packages[@]}"; do

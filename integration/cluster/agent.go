@@ -17,8 +17,19 @@ import (
 // Node says what one node is.
 type Node struct {
 	ID, Region, Zone string
+	// Host is where its services answer; empty: loopback.
+	Host string
+	// Within runs a command where the node is; nil: here.
+	Within func(argv ...string) []string
 	// Services that it can run.
 	Services []Service
+}
+
+func (n Node) host() string {
+	if n.Host == "" {
+		return loopback.Host
+	}
+	return n.Host
 }
 
 // Service is one service of a node.
@@ -101,7 +112,11 @@ func (c *Cluster) AddAgent(node Node) *Agent {
 		c.t.Fatal(err)
 	}
 	a.Config = c.File(node.ID+".yaml", string(text))
-	a.Process = newProcess(c.t, "agent-"+node.ID, c.Dir, a.argv(c, a.Config)...)
+	argv := a.argv(c, a.Config)
+	if node.Within != nil {
+		argv = node.Within(argv...)
+	}
+	a.Process = newProcess(c.t, "agent-"+node.ID, c.Dir, argv...)
 	return a
 }
 
@@ -120,7 +135,7 @@ func (a *Agent) config(c *Cluster) yaml.MapSlice {
 	}
 	var services []yaml.MapSlice
 	for _, s := range a.Node.Services {
-		endpoint := yaml.MapSlice{{Key: "host", Value: loopback.Host}, {Key: "port", Value: s.Port}, {Key: "tls", Value: "none"}}
+		endpoint := yaml.MapSlice{{Key: "host", Value: a.Node.host()}, {Key: "port", Value: s.Port}, {Key: "tls", Value: "none"}}
 		if s.Path != "" {
 			endpoint = append(endpoint, yaml.MapItem{Key: "path", Value: s.Path})
 		}

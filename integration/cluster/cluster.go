@@ -2,9 +2,11 @@ package cluster
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -22,6 +24,8 @@ type Options struct {
 	Profile string
 	// Without certificates, for what only loopback accepts.
 	Plain bool
+	// Where members listen; empty: loopback.
+	Host string
 	// How often agents report; 0: as usual.
 	Heartbeat time.Duration
 }
@@ -41,6 +45,8 @@ type Cluster struct {
 
 	mu     sync.Mutex
 	issued map[string]Files
+	// Members made by Further.
+	further int
 }
 
 // Member is one member's process.
@@ -102,11 +108,15 @@ func Prepare(t testing.TB, options Options) *Cluster {
 	if c.secure {
 		c.makeAuthority()
 	}
+	if options.Host == "" {
+		options.Host = loopback.Host
+	}
+	at := func(port int) string { return net.JoinHostPort(options.Host, strconv.Itoa(port)) }
 	ports := loopback.Ports(t, 2*options.Members)
 	for i := range options.Members {
 		name := fmt.Sprintf("member-%d", i+1)
 		m := &Member{
-			Address: loopback.Address(ports[2*i]), RaftAddress: loopback.Address(ports[2*i+1]), Data: filepath.Join(c.Dir, name),
+			Address: at(ports[2*i]), RaftAddress: at(ports[2*i+1]), Data: filepath.Join(c.Dir, name),
 		}
 		m.Process = newProcess(t, name, c.Dir, m.serverArgv(c, name)...)
 		c.Members = append(c.Members, m)

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -27,7 +29,7 @@ func Targets(nodes ...Node) []history.Target {
 	for _, n := range nodes {
 		for _, s := range n.Services {
 			targets = append(targets, history.Target{
-				Node: n.ID, Service: s.Name, Address: loopback.Address(s.Port), Protocol: protocols[s.Name], Path: s.Path,
+				Node: n.ID, Service: s.Name, Address: net.JoinHostPort(n.host(), strconv.Itoa(s.Port)), Protocol: protocols[s.Name], Path: s.Path,
 			})
 		}
 	}
@@ -39,7 +41,7 @@ type Watcher struct {
 	// Dir has the log.
 	Dir string
 
-	t    testing.TB
+	t testing.TB
 	// Beside the test, a follower of the cluster's events marks too.
 	mu   sync.Mutex
 	cmd  *exec.Cmd

@@ -18,6 +18,8 @@ const (
 	WordDaemons = "daemons"
 	// WordRoot: user id 0.
 	WordRoot = "root"
+	// WordNetwork: network namespaces of the test's own, and iptables in them.
+	WordNetwork = "network"
 	// WordSlow: the tests that ROSTER_TEST_SLOW asks for.
 	WordSlow = "slow"
 )
@@ -43,6 +45,22 @@ func Root(t testing.TB) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		lacking(t, WordRoot, "not running as root")
+	}
+}
+
+// Network goes on where a test can make networks of its own.
+func Network(t testing.TB) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		lacking(t, WordNetwork, "network namespaces need root")
+	}
+	for _, program := range []string{"ip", "iptables", "unshare"} {
+		if _, err := exec.LookPath(program); err != nil {
+			lacking(t, WordNetwork, program+" is not installed (scripts/install-test-daemons.sh installs it)")
+		}
+	}
+	if out, err := exec.Command("unshare", "--net", "true").CombinedOutput(); err != nil {
+		lacking(t, WordNetwork, "this machine lets nobody make one: "+strings.TrimSpace(string(out)))
 	}
 }
 
