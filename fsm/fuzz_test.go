@@ -15,12 +15,16 @@ import (
 
 // goldenEntries are real ones to begin with.
 func goldenEntries(f *testing.F) []logged {
-	return readLog(f, filepath.Join(golden, "schema1.log"))
+	var entries []logged
+	for _, schema := range []string{"schema1", "schema2"} {
+		entries = append(entries, readLog(f, filepath.Join(golden, schema+".log"))...)
+	}
+	return entries
 }
 
 // lived is a machine in the middle of a life, from the golden snapshot.
 func lived(t testing.TB) *Machine {
-	snap, err := os.ReadFile(filepath.Join(golden, "schema1.snap"))
+	snap, err := os.ReadFile(filepath.Join(golden, "schema2.snap"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +74,7 @@ func FuzzCommand(f *testing.F) {
 		}
 		m := lived(t)
 		for i := range uint64(2) {
-			env := &storev1.Envelope{Schema: 1, ClusterId: clusterID, Caller: operator, Time: timestamppb.New(began), Command: c, RequestId: requestID(500 + i)}
+			env := &storev1.Envelope{Schema: 1 + uint32(i)%Schema, ClusterId: clusterID, Caller: operator, Time: timestamppb.New(began), Command: c, RequestId: requestID(500 + i)}
 			entry, err := EncodeEntry([]*storev1.Envelope{env})
 			if err != nil {
 				t.Fatal(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
@@ -17,12 +18,14 @@ import (
 )
 
 // tight limits make everything overflow in a short run.
-var tight = limits{events: 40, eventBytes: 20_000, revisions: 3, requests: 6, nodes: 5, members: 3}
+var tight = limits{events: 40, eventBytes: 20_000, revisions: 3, requests: 6, nodes: 5, members: 3, freezes: 3}
 
 // stranger makes commands, sensible ones and others, against a state.
 type stranger struct {
 	t *rapid.T
 	m *Machine
+	// What the leader writes, and every member reads.
+	schema uint32
 }
 
 func (s stranger) node() string { return nodeID(rapid.IntRange(1, 6).Draw(s.t, "node")) }
@@ -65,9 +68,11 @@ func (s stranger) topology() *v1.Topology {
 
 func (s stranger) command() proto.Message {
 	id := s.node()
-	switch rapid.IntRange(0, 13).Draw(s.t, "command") {
+	switch rapid.IntRange(0, 24).Draw(s.t, "command") {
 	case 0:
-		return &storev1.PutMember{Member: member(rapid.SampledFrom([]string{"m1", "m2", "m3", "m4"}).Draw(s.t, "member"))}
+		m := member(rapid.SampledFrom([]string{"m1", "m2", "m3", "m4"}).Draw(s.t, "member"))
+		m.MaxSchema = s.schema
+		return &storev1.PutMember{Member: m}
 	case 1:
 		return &storev1.RemoveMember{Id: rapid.SampledFrom([]string{"m1", "m2"}).Draw(s.t, "member")}
 	case 2:
@@ -82,6 +87,8 @@ func (s stranger) command() proto.Message {
 		if s.often() {
 			c = grouped(s.services()...)
 		}
+		c.Mode = v1.AgentMode(rapid.IntRange(0, 2).Draw(s.t, "mode"))
+		c.Services[0].NeverStop = !s.often()
 		return &storev1.RegisterNode{Id: id, Instance: s.instance(id), Claims: c, ReportedGeneration: rapid.Uint64Range(0, 4).Draw(s.t, "generation")}
 	case 5, 6, 7:
 		n := s.m.State().Node(id)
@@ -96,20 +103,76 @@ func (s stranger) command() proto.Message {
 			}
 			c.Reports = append(c.Reports, &v1.ServiceReport{Service: service, State: state, Sessions: rapid.Uint32Range(0, 1).Draw(s.t, "sessions")})
 		}
+		if !s.often() {
+			c.Frozen, c.Ahead = "by hand", &v1.SetVersion{Epoch: 1, Generation: rapid.Uint64Range(0, 90).Draw(s.t, "ahead")}
+		}
 		return c
 	case 8:
-		return &storev1.SetNodeStates{Changes: []*storev1.NodeStateChange{
+		c := &storev1.SetNodeStates{Changes: []*storev1.NodeStateChange{
 			{Id: id, Instance: s.instance(id), State: v1.NodeState(rapid.IntRange(0, 3).Draw(s.t, "state"))},
 			{Id: s.node(), Instance: "i1", State: v1.NodeState_NODE_STATE_DOWN},
 		}}
+		if !s.often() {
+			c.Hold = &storev1.HoldChange{Reason: "they were heard"}
+			if rapid.Bool().Draw(s.t, "holds") {
+				c.Hold.Hold = &v1.Hold{SilentCount: rapid.Uint32Range(3, 4).Draw(s.t, "silent"), Registered: 6, Slow: !s.often(), Silent: []string{id}}
+			}
+		}
+		return c
 	case 9:
 		return &storev1.UpdateNode{Id: id, SetLabels: map[string]string{"a": s.service(), "b": "c"}, Capacity: proto.Uint32(rapid.Uint32Range(0, 2).Draw(s.t, "capacity"))}
 	case 10:
 		return &storev1.CordonNode{Id: id, Cordoned: rapid.Bool().Draw(s.t, "cordoned")}
 	case 11:
 		return &storev1.RemoveNode{Id: id, Force: rapid.Bool().Draw(s.t, "force")}
+	case 12, 13, 14:
+		return s.failover(id)
 	default:
 		return s.wave()
+	}
+}
+
+// failover makes commands that schema 2 brought.
+func (s stranger) failover(id string) proto.Message {
+	scope := rapid.SampledFrom([]string{"", "all", "node:" + id, "service:imap", "region:a", "pool:p0"}).Draw(s.t, "scope")
+	freeze := rapid.SampledFrom([]string{"f1", "f2", "f3", "f4"}).Draw(s.t, "freeze")
+	within := durationpb.New(time.Duration(rapid.IntRange(0, 30).Draw(s.t, "within")) * time.Second)
+	switch rapid.IntRange(0, 10).Draw(s.t, "failover") {
+	case 0:
+		return &storev1.DrainNode{Id: id, Drained: rapid.Bool().Draw(s.t, "drained"), Within: within}
+	case 1:
+		return &storev1.ActivateNode{Id: id, Observe: rapid.Bool().Draw(s.t, "observe")}
+	case 2:
+		return &storev1.AdoptNode{Id: id}
+	case 3:
+		return &storev1.ReplaceNode{Id: id, Force: s.often()}
+	case 4:
+		return &storev1.CreateFreeze{Freeze: &v1.Freeze{Id: freeze, Scope: scope, Reason: "r"}, Within: within}
+	case 5:
+		c := &storev1.DeleteFreezes{Expired: true}
+		if !s.often() {
+			c = &storev1.DeleteFreezes{Id: freeze}
+		}
+		return c
+	case 6:
+		return &storev1.OverrideHold{Reason: "r", Within: within}
+	case 7:
+		c := &storev1.DecidePlan{Approval: &v1.Approval{Id: freeze, Cause: v1.Cause(rapid.IntRange(0, 2).Draw(s.t, "cause")), Rejected: !s.often()}}
+		c.Approval.Moves = s.moves(id)
+		return c
+	case 8:
+		c := &storev1.SettleRollout{Revision: s.m.State().Topology().GetRevision(), Order: s.m.State().RolloutOrder().GetOrder()}
+		if !s.often() {
+			c.Order--
+		}
+		return c
+	case 9:
+		return &storev1.NoteAgent{Id: id, Instance: "i9", Reason: "r"}
+	default:
+		if s.often() {
+			return &storev1.NoteAgent{Id: id, Instance: "i9", Reason: "r"}
+		}
+		return &storev1.RaiseEpoch{Epoch: s.m.State().Cluster().GetEpoch() + rapid.Uint64Range(0, 1).Draw(s.t, "epoch")}
 	}
 }
 
@@ -118,23 +181,59 @@ func (s stranger) wave() *storev1.MoveAssignments {
 	c := &storev1.MoveAssignments{TopologyRevision: state.Topology().GetRevision(), Counted: []*storev1.NodeBasis{s.basis(s.node())}}
 	for range rapid.IntRange(1, 3).Draw(s.t, "parts") {
 		id := s.node()
-		part := &storev1.NodeMoves{Basis: s.basis(id)}
-		for range rapid.IntRange(1, 3).Draw(s.t, "moves") {
-			service, pool := s.service(), ""
-			for _, p := range state.Effective().GetPools() {
-				if p.GetServices()[0] == service {
-					pool = p.GetName()
-				}
-			}
-			action := v1.Action_ACTION_START
-			if have := assignment(state.Node(id), service); have != nil || !s.often() {
-				action = v1.Action(rapid.IntRange(0, 5).Draw(s.t, "action"))
-			}
-			part.Moves = append(part.Moves, &v1.Move{Service: service, Pool: pool, Node: id, Action: action})
-		}
-		c.Nodes = append(c.Nodes, part)
+		c.Nodes = append(c.Nodes, &storev1.NodeMoves{Basis: s.basis(id), Moves: s.moves(id)})
 	}
 	return c
+}
+
+func (s stranger) moves(id string) (moves []*v1.Move) {
+	state := s.m.State()
+	for range rapid.IntRange(1, 3).Draw(s.t, "moves") {
+		service, pool := s.service(), ""
+		for _, p := range state.Effective().GetPools() {
+			if p.GetServices()[0] == service {
+				pool = p.GetName()
+			}
+		}
+		action := v1.Action_ACTION_START
+		if have := assignment(state.Node(id), service); have != nil || !s.often() {
+			action = v1.Action(rapid.IntRange(0, 5).Draw(s.t, "action"))
+		}
+		moves = append(moves, &v1.Move{Service: service, Pool: pool, Node: id, Action: action, Borrowed: !s.often()})
+	}
+	return moves
+}
+
+// old checks that nothing of schema 2 shows in a state of schema 1.
+func old(t *rapid.T, s *State) {
+	if len(s.Freezes()) > 0 || s.Hold() != nil || s.HoldOverride() != nil || len(s.Approvals()) > 0 || s.RolloutOrder() != nil {
+		t.Fatal("a state of schema 1 restrains or permits")
+	}
+	for _, n := range s.Nodes() {
+		if n.GetMode() != 0 || n.GetReturnedAt() != nil || n.GetFlaps() != 0 || len(n.GetTroubles()) > 0 || n.GetAhead() != nil || n.GetFrozen() != "" ||
+			n.GetSupersedes() != nil || n.GetUnconfirmed() || n.GetSettings().GetDrain() != nil || n.GetSettings().GetActivated() {
+			t.Fatalf("a node of schema 1: %v", n)
+		}
+		for _, a := range n.GetAssignments() {
+			if a.GetBorrowed() {
+				t.Fatalf("an assignment of schema 1: %v", a)
+			}
+		}
+	}
+}
+
+// restrained checks that a wave left alone what nobody may touch: everything
+// while all is frozen, and nodes whose agents only observe or have not told.
+func restrained(t *rapid.T, before, after *State, now time.Time) {
+	frozen := false
+	for _, f := range before.Freezes() {
+		frozen = frozen || f.GetScope() == "all" && f.GetExpires().AsTime().After(now)
+	}
+	for _, n := range before.Nodes() {
+		if (frozen || observes(n) || n.GetUnconfirmed()) && after.Node(n.GetId()).GetGeneration() != n.GetGeneration() {
+			t.Fatalf("a wave touched %v", n)
+		}
+	}
 }
 
 // mirrors checks what a state says against a walk over all of it.
@@ -154,12 +253,17 @@ func mirrors(t *rapid.T, s *State) {
 	if len(floors) != len(s.floors) {
 		t.Fatalf("floors %v, they should be %v", s.floors, floors)
 	}
+	unconfirmed := 0
 	for _, n := range s.Nodes() {
+		unconfirmed += counts(n.GetUnconfirmed())
 		copied := copyNode(n)
 		takeEffect(copied)
 		if !proto.Equal(copied, n) {
 			t.Fatalf("what is in force of a node is %v, it should be %v", n, copied)
 		}
+	}
+	if unconfirmed != s.unconfirmed {
+		t.Fatalf("%d nodes counted as unconfirmed, there are %d", s.unconfirmed, unconfirmed)
 	}
 }
 
@@ -171,7 +275,8 @@ func TestApplyingAndRestoringAgree(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		applied := newMachine(tight)
 		restored := newMachine(tight)
-		s := stranger{t, applied}
+		schema := rapid.Uint32Range(1, Schema).Draw(t, "schema")
+		s := stranger{t, applied, schema}
 		now := began
 		for index := range rapid.Uint64Range(10, 80).Draw(t, "entries") {
 			index++
@@ -181,7 +286,7 @@ func TestApplyingAndRestoringAgree(t *testing.T) {
 				if index > 1 {
 					command = s.command()
 				}
-				env := &storev1.Envelope{Schema: 1, ClusterId: clusterID, Caller: rapid.SampledFrom([]string{"ada", "bob"}).Draw(t, "caller"), Time: timestamppb.New(now), Command: wrap(command)}
+				env := &storev1.Envelope{Schema: schema, ClusterId: clusterID, Caller: rapid.SampledFrom([]string{"ada", "bob"}).Draw(t, "caller"), Time: timestamppb.New(now), Command: wrap(command)}
 				if rapid.Bool().Draw(t, "with id") {
 					env.RequestId = requestID(rapid.Uint64Range(index, index+3).Draw(t, "id"))
 				}
@@ -210,8 +315,12 @@ func TestApplyingAndRestoringAgree(t *testing.T) {
 				t.Fatalf("entry %d: the states differ", index)
 			}
 			mirrors(t, applied.State())
+			if schema == 1 {
+				old(t, applied.State())
+			}
 			if len(envelopes) == 1 && envelopes[0].GetCommand().GetMoveAssignments() != nil {
 				keepsFloors(t, before, applied.State())
+				restrained(t, before, applied.State(), now.Add(-time.Second))
 			}
 			if rapid.IntRange(0, 4).Draw(t, "restore") == 0 {
 				var snap, again bytes.Buffer
