@@ -19,16 +19,18 @@ const StopGrace = 10 * time.Second
 
 // board is a view in working order, and the wave that grows from it.
 type board struct {
-	v       View
-	hosts   []*host // as people count
-	ledger  *ledger
-	pools   map[string]*traffic
-	reasons map[spot]string    // of seats and loans
-	seats   map[string]int     // members by pool, in the target
-	members map[string][]*slot // wanted slots by service
-	lost    map[seatOf]*losses
-	allowed *permission
-	moves   []*v1.Move
+	v        View
+	hosts    []*host // as people count
+	ledger   *ledger
+	pools    map[string]*traffic
+	reasons  map[spot]string    // of seats and loans
+	seats    map[string]int     // members by pool, in the target
+	members  map[string][]*slot // wanted slots by service
+	lost     map[seatOf]*losses
+	allowed  *permission
+	outlooks map[string]outlook // by service
+	returned map[seatOf]*host   // a member that came back too lately, or nil
+	moves    []*v1.Move
 	// Why nothing more could be done, see wait.go.
 	blocked []string
 	said    map[string]bool
@@ -82,6 +84,7 @@ const (
 func newBoard(v View) *board {
 	b := &board{
 		v: v, pools: map[string]*traffic{}, reasons: map[spot]string{}, seats: map[string]int{}, lost: map[seatOf]*losses{},
+		outlooks: map[string]outlook{}, returned: map[seatOf]*host{},
 		members: map[string][]*slot{}, queued: map[string]bool{}, said: map[string]bool{},
 	}
 	wanted, loaned := v.Target.Wanted(v.Topology), v.Target.Loaned()

@@ -39,17 +39,17 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 			return
 		}
 	}
-	goal, ready := b.goal(s.service), b.ledger.left[s.service]
+	ahead, ready := b.outlookOf(s.service), b.ledger.left[s.service]
 	lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_DRAIN)
 	if len(lost) > 0 { // else it serves nobody, and may end at once
 		if blocked, ok := b.ledger.allows(lost); !ok {
 			b.block(s, v1.Action_ACTION_DRAIN, blocked)
 			return
 		}
-		if ready < min(goal, b.ledger.before[s.service])+1 {
+		if ready < min(ahead.goal, b.ledger.before[s.service])+1 {
 			return // its successors come first; they are waited for already
 		}
-		if careful && b.restartsAhead(s.service) && ready < b.ledger.floors[s.service].GetFloor()+2 {
+		if careful && ahead.restarts && ready < b.ledger.floors[s.service].GetFloor()+2 {
 			return
 		}
 	}
@@ -58,7 +58,7 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 		b.queued[full] = true
 		return
 	}
-	if m := b.move(s, v1.Action_ACTION_DRAIN, b.drainReason(s, goal)); b.permitted(s, m) {
+	if m := b.move(s, v1.Action_ACTION_DRAIN, b.drainReason(s, ahead.goal)); b.permitted(s, m) {
 		b.enter(h.GetId(), pools)
 		b.propose(s, m)
 	}
@@ -75,6 +75,21 @@ func (b *board) drainReason(s *slot, goal uint32) string {
 		return fmt.Sprintf("pool %s is whole again: %d wanted, %d ready", s.assignment.GetPool(), len(b.members[s.service]), b.ledger.before[s.service])
 	}
 	return fmt.Sprintf("%s has its seat elsewhere: %d wanted, %d ready", s.service, len(b.members[s.service]), b.ledger.before[s.service])
+}
+
+// outlook is what does not change while a wave grows.
+type outlook struct {
+	goal     uint32
+	restarts bool
+}
+
+func (b *board) outlookOf(service string) outlook {
+	o, known := b.outlooks[service]
+	if !known {
+		o = outlook{b.goal(service), b.restartsAhead(service)}
+		b.outlooks[service] = o
+	}
+	return o
 }
 
 // goal counts the nodes that the target wants for a service and that are ready,

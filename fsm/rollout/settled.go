@@ -25,12 +25,25 @@ func (b *board) unsettled(s *slot) *host {
 	if b.cameBack(s.host) {
 		return s.host
 	}
-	for _, m := range b.members[s.service] {
-		if m.seatedIn(s.assignment.GetPool()) && b.cameBack(m.host) {
-			return m.host
+	return b.returnedTo(s.assignment.GetPool(), s.service)
+}
+
+// returnedTo is a member of a pool that came back too lately to be relied on for
+// a service.
+func (b *board) returnedTo(pool, service string) *host {
+	key := seatOf{pool, service}
+	h, known := b.returned[key]
+	if known {
+		return h
+	}
+	for _, m := range b.members[service] {
+		if m.seatedIn(pool) && b.cameBack(m.host) {
+			h = m.host
+			break
 		}
 	}
-	return nil
+	b.returned[key] = h
+	return h
 }
 
 // cameBack: it was down, and may be so again soon.
