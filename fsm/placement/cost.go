@@ -9,9 +9,10 @@ import v1 "roster/proto/roster/v1"
 type cost [8]int64
 
 const (
-	// New seats at nodes that are cordoned or not up. They start nothing, but a
-	// node that is up is better.
-	partAsleep = iota
+	// Seats of nodes that do not observe, where one that does has a seat; then,
+	// where seats are open or gone, new seats; then new seats at nodes that are
+	// cordoned or not up: they start nothing, but a node that is up is better.
+	partMembers = iota
 	// Sums of squares over the values of the spread keys, two keys to a part.
 	partSpread
 	_
@@ -23,6 +24,12 @@ const (
 	partOrder
 	// Nothing but a difference, so that no two choices cost the same.
 	partTie
+)
+
+const (
+	memberMoved  int64 = 1 << 45
+	memberNew    int64 = 1 << 17 // in the lowest level, four times that in the next
+	memberAsleep int64 = 1
 )
 
 const (
@@ -55,19 +62,26 @@ func (c cost) less(d cost) bool {
 }
 
 // memberCost is the price of a node as a member of a pool, spread aside. It
-// only depends on the node itself, and apart from partAsleep and partChanges
+// only depends on the node itself, and apart from partMembers and partChanges
 // on nothing that a rollout changes.
 func (p *problem) memberCost(node, pool int) cost {
 	n, facts := &p.nodes[node], &p.pools[pool]
 	var c cost
+	if facts.watched && !observing(n.Node) {
+		c[partMembers] += memberMoved
+	}
 	if !n.holds[pool] {
 		c[partChanges] += changeHands
+		if p.strained && !facts.loose {
+			c[partMembers] += memberNew << (2 * max(5-facts.depth, 0))
+		}
 		if n.GetSettings().GetCordoned() || n.GetState() != v1.NodeState_NODE_STATE_UP {
-			c[partAsleep] = 1
+			c[partMembers] += memberAsleep
 		}
 	}
 	for _, s := range facts.services {
 		switch {
+		case n.standsIn[pool]:
 		case n.drains[s]:
 			c[partChanges] += changeUndrain
 		case !n.serves[s]:

@@ -150,3 +150,40 @@ func members(target *Target, pool string) []string {
 	}
 	return ids
 }
+
+// describe writes a topology and nodes for whoever reads a failed test.
+func describe(top *v1.Topology, nodes []*v1.Node) string {
+	var b strings.Builder
+	for _, p := range top.Pools {
+		fmt.Fprintf(&b, "\n%s %v %T %v priority %d where %v spread %v", p.Name, p.Services, p.Size, p.Size, p.Priority, p.Where, p.Spread)
+	}
+	for _, n := range nodes {
+		fmt.Fprintf(&b, "\n%s %s %v", n.Id, n.Zone, n.State)
+		if n.Settings.Cordoned {
+			b.WriteString(" cordoned")
+		}
+		if n.Settings.Drain != nil {
+			b.WriteString(" drained")
+		}
+		if n.Capacity != 100 {
+			fmt.Fprintf(&b, " %d", n.Capacity)
+		}
+		for _, s := range five {
+			if claimOf(n, s) == nil {
+				fmt.Fprintf(&b, " -%s", s)
+			}
+		}
+		fmt.Fprintf(&b, " %v:", n.Labels)
+		for _, a := range n.Assignments {
+			fmt.Fprintf(&b, " %s", a.Service)
+			if a.Wanted == v1.Wanted_WANTED_DRAINING {
+				b.WriteString("(draining)")
+			}
+			if a.Borrowed {
+				b.WriteString("(borrowed)")
+			}
+			fmt.Fprintf(&b, "@%s", a.Pool)
+		}
+	}
+	return b.String()
+}

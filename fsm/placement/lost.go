@@ -26,7 +26,11 @@ func Lost(n *v1.Node, service string, policy *v1.Policy, now time.Time) bool {
 	if n.GetState() == v1.NodeState_NODE_STATE_DOWN || drainedNode(n) {
 		return true
 	}
-	since, limit, failed := failure(n, service, policy, now)
+	return lostLive(n, assignmentOf(n, service), policy, now)
+}
+
+func lostLive(n *v1.Node, a *v1.Assignment, policy *v1.Policy, now time.Time) bool {
+	since, limit, failed := failure(n, a, policy, now)
 	return failed && !now.Before(since.Add(limit))
 }
 
@@ -38,7 +42,7 @@ func SeatGone(n *v1.Node, services []string, policy *v1.Policy, now time.Time) b
 		return true
 	}
 	for _, service := range services {
-		since, limit, failed := failure(n, service, policy, now)
+		since, limit, failed := failure(n, assignmentOf(n, service), policy, now)
 		if failed && !now.Before(since.Add(max(limit, policy.GetReplaceAfter().AsDuration()))) {
 			return true
 		}
@@ -85,12 +89,11 @@ func doubled(first time.Duration, times uint32) time.Duration {
 // failure says since when a service that should serve on a live node is not
 // ready there, and how long that is borne. An agent's clock that is ahead is not
 // believed.
-func failure(n *v1.Node, service string, policy *v1.Policy, now time.Time) (since time.Time, limit time.Duration, failed bool) {
-	a := assignmentOf(n, service)
+func failure(n *v1.Node, a *v1.Assignment, policy *v1.Policy, now time.Time) (since time.Time, limit time.Duration, failed bool) {
 	if a.GetWanted() != v1.Wanted_WANTED_SERVING {
 		return time.Time{}, 0, false
 	}
-	r := reportOf(n, service)
+	r := reportOf(n, a.GetService())
 	if r.GetState() == v1.ServiceState_SERVICE_STATE_SERVING {
 		return time.Time{}, 0, false
 	}

@@ -14,35 +14,92 @@ type matching struct {
 	held  [][]int  // by class, then pool: nodes that hold a seat there
 	got   []int    // by pool
 	bound int      // pools
+
+	// The rest is for fillHeld alone.
+	free    [][]bool // by class, then pool: nodes of it may be members
+	holds   [][]bool // by class, then pool: they are, and live
+	settled [][]int  // by class, then pool: nodes that keep their seats there
 }
 
 // newMatching classes nodes by the pools that they are open to.
 func newMatching(p *problem, open func(n *nodeFacts, pool int) bool) *matching {
 	m := &matching{got: make([]int, len(p.pools)), bound: len(p.pools)}
+	m.fits = m.class(p, len(p.pools), open)
+	return m
+}
+
+// newHolding classes nodes by the pools that they are open to, and by those
+// that they hold a seat of. No pool fits any of them until only says so.
+func newHolding(p *problem) *matching {
+	m := &matching{got: make([]int, len(p.pools)), bound: len(p.pools)}
+	for _, flags := range m.class(p, 2*len(p.pools), func(n *nodeFacts, at int) bool {
+		k := at % len(p.pools)
+		return n.barrier[k] == free && (at < len(p.pools) || n.holds[k])
+	}) {
+		m.free, m.holds = append(m.free, flags[:len(p.pools)]), append(m.holds, flags[len(p.pools):])
+		m.fits = append(m.fits, make([]bool, len(p.pools)))
+		m.settled = append(m.settled, make([]int, len(p.pools)))
+	}
+	return m
+}
+
+// class counts the nodes that a number of flags do not tell apart, and returns
+// the flags of each class.
+func (m *matching) class(p *problem, width int, flag func(n *nodeFacts, at int) bool) [][]bool {
+	var all [][]bool
 	classes := map[string]int{}
-	signature := make([]byte, (len(p.pools)+7)/8)
+	signature := make([]byte, (width+7)/8)
 	for i := range p.nodes {
 		clear(signature)
-		for k := range p.pools {
-			if open(&p.nodes[i], k) {
-				signature[k/8] |= 1 << (k % 8)
+		for at := range width {
+			if flag(&p.nodes[i], at) {
+				signature[at/8] |= 1 << (at % 8)
 			}
 		}
 		class, known := classes[string(signature)]
 		if !known {
 			class = len(m.idle)
 			classes[string(signature)] = class
-			fits := make([]bool, len(p.pools))
-			for k := range fits {
-				fits[k] = signature[k/8]&(1<<(k%8)) != 0
+			flags := make([]bool, width)
+			for at := range flags {
+				flags[at] = signature[at/8]&(1<<(at%8)) != 0
 			}
-			m.fits = append(m.fits, fits)
+			all = append(all, flags)
 			m.idle = append(m.idle, 0)
 			m.held = append(m.held, make([]int, len(p.pools)))
 		}
 		m.idle[class]++
 	}
-	return m
+	return all
+}
+
+// only says which classes a pool may use from now on.
+func (m *matching) only(pool int, classes [][]bool) {
+	for c := range classes {
+		m.fits[c][pool] = classes[c][pool]
+	}
+}
+
+// settle lets the members of a pool be passed on to no other.
+func (m *matching) settle(pool int) {
+	for c := range m.held {
+		m.settled[c][pool] += m.held[c][pool]
+		m.held[c][pool] = 0
+	}
+}
+
+// rivals are the pools whose members a pool could use.
+func (m *matching) rivals(pool int) []int {
+	var rivals []int
+	for r := range m.bound {
+		for c := range m.free {
+			if m.free[c][pool] && m.held[c][r]+m.settled[c][r] > 0 {
+				rivals = append(rivals, r)
+				break
+			}
+		}
+	}
+	return rivals
 }
 
 // grow gives a pool one more seat. Where that cannot be, it returns the pools

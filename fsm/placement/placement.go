@@ -77,11 +77,16 @@ func Place(v View) (*Target, error) {
 	}
 	sizes := p.size()
 	filled := p.fill(sizes)
+	p.strained = filled.strained
 	at := p.members(filled.got)
+	kept := p.keep(filled, sizes, at)
 
 	t := &Target{}
 	byPool := make([][]int, len(p.pools))
 	for i, k := range at {
+		if k == unseated {
+			k = kept[i]
+		}
 		if k != unseated {
 			byPool[k] = append(byPool[k], i)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"roster/fsm/topology"
 	v1 "roster/proto/roster/v1"
@@ -19,9 +20,14 @@ const maxSpread = 8
 // problem is a view in compact form: pools and nodes by number. Nodes are
 // numbered by rank: greater capacity first, then as people count.
 type problem struct {
-	top   *v1.Topology
-	pools []poolFacts
-	nodes []nodeFacts
+	top      *v1.Topology
+	pools    []poolFacts
+	nodes    []nodeFacts
+	services []*v1.Service // by number; those that pools name
+	now      time.Time
+	// Seats are open or gone for good: members stay where they are, see
+	// fillHeld.
+	strained bool
 }
 
 // poolFacts is what a topology says of one pool.
@@ -32,6 +38,13 @@ type poolFacts struct {
 	exclude  map[string]bool
 	requires []requirement
 	spread   []string // keys that make a difference, see locate
+	// A node that observes has a seat: it comes before every other one.
+	watched bool
+	// Where seats are open or gone: how many levels of priority are above, and
+	// whether it has open seats, see fillHeld.
+	depth int
+	grows bool
+	loose bool // an `all` pool that is larger than it has to be
 }
 
 // requirement is a service's demand on the labels of any node serving it.
@@ -44,10 +57,14 @@ type requirement struct {
 type nodeFacts struct {
 	*v1.Node
 	can      []bool // by service: its agent claims that it can run it
-	serves   []bool // by service: wanted serving
-	drains   []bool // by service: wanted draining
+	serves   []bool // by service: wanted serving, and no loan of a pool that there is
+	drains   []bool // by service: the same, wanted draining
 	holds    []bool // by pool: it holds a seat there
+	standsIn []bool // by pool: it serves all of it without a seat
+	fails    []bool // by service: lost while the node is live
 	barrier  []barrier
+	drained  bool
+	down     bool
 	location int
 }
 
@@ -63,16 +80,28 @@ const (
 	mismatched
 	unable
 	lacking
-	// The following close a pool to a node that has no seat there, for now.
+	drained
+	watching
+	// The following close a pool to a node for now: the first to one that has had
+	// a seat there, the others to one that has none.
+	gone
 	cordoned
 	notUp
+	deaf
+	troubled
+	// It might, but seats are open or gone, and it is counted on elsewhere, or
+	// others are here; see bind.
+	bound
 )
 
+// open: the node may be a member of the pool, as far as the two of them go.
+func (b barrier) open() bool { return b == free || b == bound }
+
 // fits: the node counts for the size of the pool.
-func (b barrier) fits() bool { return b == free || b == cordoned || b == notUp }
+func (b barrier) fits() bool { return b == free || b >= gone }
 
 func compile(v View) (*problem, error) {
-	p := &problem{top: v.Topology}
+	p := &problem{top: v.Topology, now: v.Now}
 	numbers := map[string]int{}
 	byName := map[string]*v1.Service{}
 	for _, s := range v.Topology.GetServices() {
@@ -97,6 +126,11 @@ func compile(v View) (*problem, error) {
 			if !known {
 				n = len(numbers)
 				numbers[name] = n
+				service := byName[name]
+				if service == nil {
+					service = &v1.Service{Name: name}
+				}
+				p.services = append(p.services, service)
 			}
 			facts.services = append(facts.services, n)
 			if labels := byName[name].GetRequires(); len(labels) > 0 {
@@ -143,7 +177,7 @@ func (p *problem) addNodes(nodes []*v1.Node, services, pools map[string]int) err
 		}
 		return Compare(a.GetId(), b.GetId())
 	})
-	width := 3*len(services) + len(pools)
+	width := 4*len(services) + 2*len(pools)
 	flags := make([]bool, width*len(sorted))
 	barriers := make([]barrier, len(pools)*len(sorted))
 	seen := make(map[string]bool, len(sorted))
@@ -154,33 +188,62 @@ func (p *problem) addNodes(nodes []*v1.Node, services, pools map[string]int) err
 		}
 		seen[msg.GetId()] = true
 		f := flags[i*width : (i+1)*width]
-		s := len(services)
+		take := func(n int) []bool {
+			taken := f[:n:n]
+			f = f[n:]
+			return taken
+		}
 		n := &p.nodes[i]
-		*n = nodeFacts{Node: msg, can: f[:s], serves: f[s : 2*s], drains: f[2*s : 3*s], holds: f[3*s:]}
+		*n = nodeFacts{
+			Node: msg, can: take(len(services)), serves: take(len(services)), drains: take(len(services)), fails: take(len(services)),
+			holds: take(len(pools)), standsIn: take(len(pools)),
+			drained: drainedNode(msg), down: msg.GetState() == v1.NodeState_NODE_STATE_DOWN,
+		}
 		for _, claim := range msg.GetClaims().GetServices() {
 			if number, named := services[claim.GetName()]; named {
 				n.can[number] = true
 			}
 		}
-		for _, a := range msg.GetAssignments() {
-			serving := a.GetWanted() == v1.Wanted_WANTED_SERVING
-			service, named := services[a.GetService()]
-			if !named {
-				continue
-			}
-			n.serves[service], n.drains[service] = serving, !serving
-			// A service that its pool no longer has holds no seat: it goes away
-			// during the rollout, and the seat would with it.
-			if k, there := pools[a.GetPool()]; there && serving && slices.Contains(p.pools[k].services, service) {
-				n.holds[k] = true
-			}
-		}
+		p.addSet(n, services, pools)
 		n.barrier = barriers[i*len(pools) : (i+1)*len(pools)]
 		for k := range p.pools {
-			n.barrier[k] = p.pools[k].admit(n, k)
+			n.barrier[k] = p.admit(n, k)
+			if n.barrier[k] == free && n.holds[k] && observing(msg) {
+				p.pools[k].watched = true
+			}
 		}
 	}
 	return nil
+}
+
+// addSet notes what a node serves, and what for.
+func (p *problem) addSet(n *nodeFacts, services, pools map[string]int) {
+	lent := false
+	for _, a := range n.GetAssignments() {
+		serving := a.GetWanted() == v1.Wanted_WANTED_SERVING
+		service, named := services[a.GetService()]
+		if !named {
+			continue
+		}
+		n.fails[service] = !n.down && lostLive(n.Node, a, p.top.GetPolicy(), p.now)
+		k, there := pools[a.GetPool()]
+		if there && a.GetBorrowed() {
+			lent = lent || serving
+			continue
+		}
+		n.serves[service], n.drains[service] = serving, !serving
+		// A service that its pool no longer has holds no seat: it goes away
+		// during the rollout, and the seat would with it.
+		if there && serving && slices.Contains(p.pools[k].services, service) {
+			n.holds[k] = true
+		}
+	}
+	for k := 0; lent && k < len(p.pools); k++ {
+		n.standsIn[k] = !slices.ContainsFunc(p.pools[k].GetServices(), func(service string) bool {
+			a := assignmentOf(n.Node, service)
+			return !a.GetBorrowed() || a.GetPool() != p.pools[k].GetName() || a.GetWanted() != v1.Wanted_WANTED_SERVING
+		})
+	}
 }
 
 // capacity is a weight; a record that never said one has the default.
@@ -191,10 +254,29 @@ func capacity(n *v1.Node) uint32 {
 	return n.GetCapacity()
 }
 
-// admit says whether a node may be a member of the pool. A seat that would
-// start nothing is not closed to cordoned nodes, or to nodes that are not up:
-// there they serve on as they do.
-func (p *poolFacts) admit(n *nodeFacts, number int) barrier {
+// admit says whether a node may be a member of a pool. A seat that would start
+// nothing is not closed to cordoned nodes, or to nodes that are not up: there
+// they serve on as they do.
+func (p *problem) admit(n *nodeFacts, k int) barrier {
+	pool := &p.pools[k]
+	if b := pool.rules(n); b != free {
+		return b
+	}
+	switch missing := n.missing(pool, k); {
+	case n.drained:
+		return drained
+	case observing(n.Node) && !n.holds[k]:
+		return watching
+	case p.seatGone(n, k):
+		return gone
+	case n.holds[k] || !missing:
+		return free
+	}
+	return p.closed(n, pool.services)
+}
+
+// rules says whether a pool's rules let a node in at all.
+func (p *poolFacts) rules(n *nodeFacts) barrier {
 	id := n.GetId()
 	switch {
 	case p.only != nil && !p.only[id]:
@@ -204,27 +286,74 @@ func (p *poolFacts) admit(n *nodeFacts, number int) barrier {
 	case !matches(n.Node, p.GetWhere()):
 		return mismatched
 	}
-	missing := false
 	for _, s := range p.services {
 		if !n.can[s] {
 			return unable
 		}
-		missing = missing || !n.serves[s] && !n.drains[s]
 	}
 	for _, r := range p.requires {
 		if !matches(n.Node, r.labels) {
 			return lacking
 		}
 	}
+	return free
+}
+
+// missing: some service of the pool would have to be started.
+func (n *nodeFacts) missing(pool *poolFacts, k int) bool {
+	if n.standsIn[k] {
+		return false
+	}
+	for _, s := range pool.services {
+		if !n.serves[s] && !n.drains[s] {
+			return true
+		}
+	}
+	return false
+}
+
+// closed says why services are not started on a node for now.
+func (p *problem) closed(n *nodeFacts, services []int) barrier {
 	switch {
-	case n.holds[number] || !missing:
-		return free
 	case n.GetSettings().GetCordoned():
 		return cordoned
 	case n.GetState() != v1.NodeState_NODE_STATE_UP:
 		return notUp
+	case n.GetFrozen() != "" || n.GetAhead() != nil || n.GetUnconfirmed():
+		return deaf
+	}
+	for _, s := range services {
+		if p.troubledBy(n, s) {
+			return troubled
+		}
 	}
 	return free
+}
+
+// troubledBy: the service fails on the node, or failed there lately.
+func (p *problem) troubledBy(n *nodeFacts, s int) bool {
+	if len(n.GetTroubles()) > 0 {
+		if _, barred := Barred(n.Node, p.services[s].GetName(), p.now); barred {
+			return true
+		}
+	}
+	return n.fails[s]
+}
+
+// seatGone: the node has, or had, a seat in the pool, and it is time to give it
+// away.
+func (p *problem) seatGone(n *nodeFacts, k int) bool {
+	policy, services := p.top.GetPolicy(), p.pools[k].GetServices()
+	switch {
+	case n.down:
+		// What it served says what it may have held: while it is down, its seat
+		// changes hands in its record, and nothing else does.
+		return downForGood(n.Node, policy, p.now) &&
+			slices.ContainsFunc(services, func(service string) bool { return assignmentOf(n.Node, service) != nil })
+	case n.holds[k] || n.standsIn[k]:
+		return slices.ContainsFunc(p.pools[k].services, func(s int) bool { return n.fails[s] }) && SeatGone(n.Node, services, policy, p.now)
+	}
+	return false
 }
 
 func matches(n *v1.Node, where map[string]*v1.LabelValues) bool {

@@ -224,7 +224,7 @@ func TestPlacingAgainOnTheWayGivesTheSameTarget(t *testing.T) {
 			half = append(half, n)
 		}
 		if again := placed(t, top, half); !reflect.DeepEqual(again.Wanted(top), wanted) {
-			t.Fatalf("%s became %s", seats(target), seats(again))
+			t.Fatalf("%s became %s%s%s", seats(target), seats(again), describe(top, nodes), describe(topologyOf(), half))
 		}
 	})
 }
@@ -232,6 +232,7 @@ func TestPlacingAgainOnTheWayGivesTheSameTarget(t *testing.T) {
 func TestMarkingNodesDownChangesNoSeat(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		top, nodes := anyTopology(t, 5), anyNodes(t, 12, true)
+		t.Log(describe(top, nodes))
 		nodes = settle(nodes, top, placed(t, top, nodes))
 		target := placed(t, top, nodes)
 		for _, n := range nodes {
@@ -243,7 +244,7 @@ func TestMarkingNodesDownChangesNoSeat(t *testing.T) {
 			}
 		}
 		if again := placed(t, top, nodes); !reflect.DeepEqual(again.Wanted(top), target.Wanted(top)) {
-			t.Fatalf("%s became %s", seats(target), seats(again))
+			t.Fatalf("%s became %s%s", seats(target), seats(again), describe(top, nodes))
 		}
 	})
 }
@@ -285,14 +286,15 @@ func TestNoOtherChoiceIsBetter(t *testing.T) {
 		for i, n := range nodes {
 			chosen[i] = at[n.Id]
 		}
-		best := price(top, nodes, chosen)
+		p, strained := strained(t, View{Topology: top, Nodes: nodes})
+		best := price(p, nodes, chosen, strained)
 		try := make([]int, len(nodes))
 		var walk func(i int)
 		walk = func(i int) {
 			if i < len(nodes) {
 				for k := range len(top.Pools) + 1 {
 					if k > 0 {
-						if _, now := fitting(nodes[i], top.Pools[k-1]); !now {
+						if _, now := fitting(nodes[i], top.Pools[k-1]); !now || strained && p.known(nodes[i].Id).barrier[k-1] != free {
 							continue
 						}
 					}
@@ -310,7 +312,7 @@ func TestNoOtherChoiceIsBetter(t *testing.T) {
 			if !slices.Equal(got, want) {
 				return
 			}
-			if p := price(top, nodes, try); slices.Compare(p, best) < 0 {
+			if p := price(p, nodes, try, strained); slices.Compare(p, best) < 0 {
 				t.Fatalf("%v costs %v, but %v was chosen, for %v", try, p, chosen, best)
 			}
 		}
@@ -318,11 +320,25 @@ func TestNoOtherChoiceIsBetter(t *testing.T) {
 	})
 }
 
-// price is the sentence of the design in figures: new seats on nodes that are
-// not up or are cordoned, spread key by key, starts, drains called off, seats
-// that change hands.
-func price(top *v1.Topology, nodes []*v1.Node, at []int) []int {
-	p := make([]int, 8)
+// strained: some seat stays open.
+func strained(t *rapid.T, v View) (*problem, bool) {
+	p, err := compile(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p, p.fill(p.size()).strained
+}
+
+func (p *problem) known(id string) *nodeFacts {
+	return &p.nodes[slices.IndexFunc(p.nodes, func(n nodeFacts) bool { return n.GetId() == id })]
+}
+
+// price is the sentence of the docs in figures: new seats where some stay open,
+// those on nodes that are not up or are cordoned, spread key by key, starts,
+// drains called off, seats that change hands.
+func price(facts *problem, nodes []*v1.Node, at []int, strained bool) []int {
+	p := make([]int, 9)
+	top := facts.top
 	for k, pool := range top.Pools {
 		for level := range pool.Spread {
 			values := map[string]int{}
@@ -332,7 +348,7 @@ func price(top *v1.Topology, nodes []*v1.Node, at []int) []int {
 				}
 			}
 			for _, c := range values {
-				p[1+level] += c * c
+				p[2+level] += c * c
 			}
 		}
 	}
@@ -341,23 +357,23 @@ func price(top *v1.Topology, nodes []*v1.Node, at []int) []int {
 			continue
 		}
 		pool := top.Pools[at[i]-1]
-		holds := false
-		for _, a := range n.Assignments {
-			holds = holds || a.Pool == pool.Name && a.Wanted == v1.Wanted_WANTED_SERVING && slices.Contains(pool.Services, a.Service)
-		}
+		holds := facts.known(n.Id).holds[at[i]-1]
 		if !holds {
-			p[7]++
+			p[8]++
+			if strained && !facts.pools[at[i]-1].loose {
+				p[0] += 1 << (2 * (5 - facts.pools[at[i]-1].depth))
+			}
 			if n.State != v1.NodeState_NODE_STATE_UP || n.Settings.Cordoned {
-				p[0]++
+				p[1]++
 			}
 		}
 		for _, s := range pool.Services {
 			a := slices.IndexFunc(n.Assignments, func(a *v1.Assignment) bool { return a.Service == s })
 			switch {
 			case a < 0:
-				p[5]++
-			case n.Assignments[a].Wanted == v1.Wanted_WANTED_DRAINING:
 				p[6]++
+			case n.Assignments[a].Wanted == v1.Wanted_WANTED_DRAINING:
+				p[7]++
 			}
 		}
 	}

@@ -53,7 +53,11 @@ func (p *problem) seatReason(i, k int) string {
 func (p *problem) shortageReason(k, wanted, got int, rivals []int) string {
 	counts := map[barrier]int{}
 	for i := range p.nodes {
-		counts[p.nodes[i].barrier[k]]++
+		if b := p.nodes[i].barrier[k]; b.open() {
+			counts[free]++
+		} else {
+			counts[b]++
+		}
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "pool %s wants %s and gets %d: ", p.pools[k].GetName(), amount(wanted, "node"), got)
@@ -72,8 +76,13 @@ func (p *problem) shortageReason(k, wanted, got int, rivals []int) string {
 		{mismatched, "outside its where"},
 		{unable, "unable to run its services"},
 		{lacking, "without labels that its services require"},
+		{drained, "drained"},
+		{watching, "only observing"},
+		{gone, "lost for too long"},
 		{cordoned, "cordoned"},
 		{notUp, "not up"},
+		{deaf, "not following"},
+		{troubled, "where a service of it failed lately"},
 	} {
 		if n := counts[w.barrier]; n > 0 {
 			why = append(why, fmt.Sprintf("%d %s", n, w.text))

@@ -10,7 +10,7 @@ import (
 // sizing is what the formula gives: the size of every pool, and the order in
 // which the seats of weights were given.
 type sizing struct {
-	wanted []int // by pool; of `all` pools: what may be counted on, see fill
+	wanted []int // by pool; of `all` pools: what the others would leave
 	awards []int // pools, one per seat of a weight
 }
 
@@ -81,7 +81,7 @@ func (p *problem) size() sizing {
 			}
 		}
 		if best < 0 {
-			return s
+			break
 		}
 		if _, ok := m.grow(best); !ok {
 			closed[best] = true
@@ -90,62 +90,22 @@ func (p *problem) size() sizing {
 		s.wanted[best]++
 		s.awards = append(s.awards, best)
 	}
+	for _, k := range p.byUrgency() {
+		if kind(p.pools[k].Pool) != 2 {
+			continue
+		}
+		for {
+			if _, ok := m.grow(k); !ok {
+				break
+			}
+			s.wanted[k]++
+		}
+	}
+	return s
 }
 
 // entitled: weight a with its seats has a strictly better claim to the next one
 // than weight b: a/(2s+1) > b/(2t+1).
 func entitled(a uint32, aSeats int, b uint32, bSeats int) bool {
 	return uint64(a)*uint64(2*bSeats+1) > uint64(b)*uint64(2*aSeats+1)
-}
-
-// filling is how many seats can be held at once by nodes that may take them now.
-type filling struct {
-	got []int
-	// By pool that stayed short: the pools that compete for the same nodes.
-	rivals map[int][]int
-}
-
-// fill gives the seats to pools of higher priority first, weights of equal
-// priority in the order of their entitlement, and to `all` pools every node
-// that is left.
-func (p *problem) fill(s sizing) filling {
-	m := newMatching(p, func(n *nodeFacts, pool int) bool { return n.barrier[pool] == free })
-	f := filling{rivals: map[int][]int{}}
-	grow := func(k int) bool {
-		if f.rivals[k] != nil {
-			return false
-		}
-		rivals, ok := m.grow(k)
-		if !ok {
-			f.rivals[k] = rivals
-		}
-		return ok
-	}
-	order := p.byUrgency()
-	for at := 0; at < len(order); {
-		first := p.pools[order[at]].Pool
-		end := at + 1
-		for end < len(order) && kind(first) == 1 && kind(p.pools[order[end]].Pool) == 1 &&
-			p.pools[order[end]].GetPriority() == first.GetPriority() {
-			end++
-		}
-		group := order[at:end]
-		at = end
-		switch kind(first) {
-		case 0:
-			for m.got[group[0]] < s.wanted[group[0]] && grow(group[0]) {
-			}
-		case 1:
-			for _, k := range s.awards {
-				if slices.Contains(group, k) {
-					grow(k)
-				}
-			}
-		default:
-			for grow(group[0]) {
-			}
-		}
-	}
-	f.got = m.got
-	return f
 }
