@@ -29,7 +29,7 @@ type board struct {
 	lost     map[seatOf]*losses
 	allowed  *permission
 	outlooks map[string]outlook // by service
-	returned map[seatOf]*host   // a member that came back too lately, or nil
+	unproved map[seatOf]*slot   // a member that was lost too lately, or nil
 	moves    []*v1.Move
 	// Why nothing more could be done, see wait.go.
 	blocked []string
@@ -84,7 +84,7 @@ const (
 func newBoard(v View) *board {
 	b := &board{
 		v: v, pools: map[string]*traffic{}, reasons: map[spot]string{}, seats: map[string]int{}, lost: map[seatOf]*losses{},
-		outlooks: map[string]outlook{}, returned: map[seatOf]*host{},
+		outlooks: map[string]outlook{}, unproved: map[seatOf]*slot{},
 		members: map[string][]*slot{}, queued: map[string]bool{}, said: map[string]bool{},
 	}
 	wanted, loaned := v.Target.Wanted(v.Topology), v.Target.Loaned()

@@ -33,8 +33,8 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 		return
 	}
 	if s.phase == ready {
-		if h := b.unsettled(s); h != nil {
-			b.note(b.staysFor(s, h))
+		if why := b.unsettled(s); why != "" {
+			b.note(why)
 			s.held = true
 			return
 		}

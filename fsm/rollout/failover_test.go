@@ -152,7 +152,49 @@ func TestALoanGoesBackOnlyWhenAsManyAreReadyWithoutIt(t *testing.T) {
 	mustSay(t, c.aim(whole, ""), "draining imap on node-3: imap has 2 ready and a floor in force of 2")
 	c.report(c.node("node-1"), "imap", v1.ServiceState_SERVICE_STATE_SERVING)
 	c.takeStock()
+	// It has to last, else a service that crashes again and again would come and go.
+	mustSay(t, c.aim(whole, ""), "imap stays on node-3 until it has been ready on node-1 for 1m0s")
+	c.now = c.now.Add(time.Minute - 1)
+	c.aim(whole, "")
+	report(c.node("node-1"), "imap").Since = stamp(c.now.Add(time.Hour)) // its clock is ahead
 	c.aim(whole, "drain imap node-3")
+	c.aim(lent, "undrain imap node-3")
+	c.finish()
+	report(c.node("node-1"), "imap").Since = stamp(c.now.Add(-time.Minute))
+	c.aim(whole, "drain imap node-3")
+}
+
+func TestAServiceThatCrashesAgainAndAgainBringsOneLoan(t *testing.T) {
+	c := pairOf(t)
+	c.calm = false
+	starts := 0
+	for s := range 600 {
+		switch s % 40 {
+		case 0:
+			c.report(c.node("node-1"), "imap", v1.ServiceState_SERVICE_STATE_FAILING)
+		case 20:
+			c.report(c.node("node-1"), "imap", v1.ServiceState_SERVICE_STATE_SERVING)
+		}
+		c.now = c.now.Add(time.Second)
+		c.takeStock()
+		target := whole
+		if placement.Lost(c.node("node-1"), "imap", c.top.Policy, c.now) {
+			target = lent
+		}
+		for _, m := range c.stepTo(c.viewOf(target)).Moves {
+			if m.Action != v1.Action_ACTION_START {
+				t.Fatalf("%v after %d s", m, s)
+			}
+			starts++
+		}
+		for _, r := range c.node("node-3").Reports {
+			r.State = v1.ServiceState_SERVICE_STATE_SERVING
+		}
+		c.takeStock()
+	}
+	if starts != 1 {
+		t.Errorf("%d loans", starts)
+	}
 }
 
 func TestARepairDoesNotWaitForAWaveAndNoWaveForIt(t *testing.T) {
