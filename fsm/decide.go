@@ -127,7 +127,8 @@ func (d *draft) forgetDecisions() bool {
 	return true
 }
 
-// pending: a move of a plan is still to be done, and could be.
+// pending: a move of a plan is still to be done, and could be, perhaps once a
+// freeze is over.
 func (d *draft) pending(m *v1.Move) bool {
 	n := d.nodes.get(m.GetNode())
 	if n == nil {

@@ -111,6 +111,14 @@ func TestADecisionIsForgottenWhenNothingOfItIsLeftToDo(t *testing.T) {
 	if len(b.m.State().Approvals()) != 0 {
 		t.Fatalf("still kept: %v", b.m.State().Approvals())
 	}
+	// A freeze ends by itself; what was approved waits for that.
+	b.mustDo(decision("p2", v1.Cause_CAUSE_REPAIR, start("node-1", "imap")))
+	b.mustDo(freeze("f", "all", time.Hour))
+	b.mustDo(b.settle())
+	if len(b.m.State().Approvals()) != 1 {
+		t.Fatal("forgotten because of a freeze")
+	}
+	b.mustDo(&storev1.DeleteFreezes{Id: "f"})
 	// A start waits for a node that is away for a moment, not for one that is down.
 	b.mustDo(decision("p2", v1.Cause_CAUSE_REPAIR, start("node-1", "imap")))
 	b.mustDo(b.state("node-1", v1.NodeState_NODE_STATE_SUSPECT))

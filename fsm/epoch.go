@@ -66,7 +66,8 @@ func (d *draft) confirm(n *v1.Node, reportedGeneration uint64) {
 	}
 	joined := 0
 	for _, service := range sortedKeys(serves) {
-		if assignment(n, service) == nil {
+		// What an observing agent reports joins anyway; see mirror.
+		if assignment(n, service) == nil && !observes(n) {
 			a := d.serving(n, service, "", servedAtRestore)
 			a.Borrowed = true
 			set = append(set, a)

@@ -116,6 +116,15 @@ func TestANewNodeWhoseAgentHoldsASetIsAskedFirst(t *testing.T) {
 	if n := b.m.State().Node("node-3"); n.GetUnconfirmed() || !assignment(n, "imap").GetBorrowed() || n.GetGeneration() <= 12 {
 		t.Fatalf("node: %v", n)
 	}
+	// One that observes has no set to be told.
+	seen := observing("imap")
+	b.mustDo(&storev1.RegisterNode{Id: "node-5", Instance: "i", Claims: seen, ReportedGeneration: 12})
+	report = b.reports("node-5", serving, "imap")
+	report.ReportedGeneration = 12
+	b.mustDo(report)
+	if n := b.m.State().Node("node-5"); n.GetUnconfirmed() || assignment(n, "imap").GetBorrowed() || assignment(n, "imap").GetPool() != "imap" {
+		t.Fatalf("node: %v", n)
+	}
 	b.register("node-4", claims("imap"))
 	if b.m.State().Node("node-4").GetUnconfirmed() {
 		t.Fatal("an agent that never held a set is asked")

@@ -107,6 +107,16 @@ func checkLabel(key, value string) error {
 	return checkText(fmt.Sprintf("value of label %q", key), value, maxLabelValue)
 }
 
+// printable is the part of a text from a host's own file that is safe to show.
+func printable(text string) string {
+	return clip(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return ' '
+		}
+		return r
+	}, text))
+}
+
 // clip shortens what agents say for people, at a rune's boundary.
 func clip(text string) string {
 	if len(text) <= maxText {

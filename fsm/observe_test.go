@@ -167,7 +167,7 @@ func TestWhatAHostNeverStopsIsNotStopped(t *testing.T) {
 func TestAHostsFreezeFileShowsInItsRecord(t *testing.T) {
 	b := served(t, claims("imap"), "imap")
 	report := b.reports("node-1", serving, "imap")
-	report.Frozen = "maintenance until noon"
+	report.Frozen = "maintenance\x1buntil noon"
 	b.mustDo(report)
 	if n := b.m.State().Node("node-1"); n.GetFrozen() != "maintenance until noon" || !rollout.Ready(n, "imap") {
 		t.Fatalf("node: %v", n)

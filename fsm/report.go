@@ -52,7 +52,7 @@ func (d *draft) reportNode(c *storev1.ReportNode) *storev1.Result {
 		after.Reports = reports
 	}
 	if d.knows(2) {
-		d.reportedOf(before, after, clip(c.GetFrozen()), version)
+		d.reportedOf(before, after, printable(c.GetFrozen()), version)
 	}
 	if proto.Equal(before, after) {
 		return &storev1.Result{Generation: before.GetGeneration()}
