@@ -165,3 +165,39 @@ func TestUnderApproveExactlyTheShownMovesAreMade(t *testing.T) {
 		}
 	})
 }
+
+// Where no restart is in the way, everything that is lent begins in the very
+// next step, whatever else is underway.
+func TestARepairNeverWaits(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := start(t, noGroup)
+		c.calm = false
+		for range rapid.IntRange(1, 15).Draw(t, "steps") {
+			c.happen(t)
+			c.restraints = Restraints{Open: rapid.Bool().Draw(t, "order")}
+			target := anyTarget(t, c)
+			missing := map[instance]bool{}
+			for _, l := range target.Loans {
+				n := c.node(l.Node)
+				drains := false // where a member is drained, it may be no repair
+				for _, other := range c.nodes {
+					drains = drains || other.Settings.GetDrain() != nil
+				}
+				if assignment(n, l.Service) == nil && n.State == v1.NodeState_NODE_STATE_UP && !drains && n.Mode != v1.AgentMode_AGENT_MODE_OBSERVE && n.Frozen == "" {
+					missing[instance{l.Node, l.Service}] = true
+				}
+			}
+			for _, m := range c.stepTo(c.viewOf(target)).Moves {
+				if m.Action == v1.Action_ACTION_START && missing[instance{m.Node, m.Service}] {
+					delete(missing, instance{m.Node, m.Service})
+					if m.Cause != repair || !m.Borrowed {
+						t.Fatalf("%v", m)
+					}
+				}
+			}
+			if len(missing) > 0 {
+				t.Fatalf("%v have to wait\n%s", missing, c.story())
+			}
+		}
+	})
+}
