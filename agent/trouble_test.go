@@ -132,3 +132,44 @@ func TestTwoAgentsNeverShareAFolder(t *testing.T) {
 		}
 	})
 }
+
+func TestADrainAndAStopThatFailAreTriedMoreAndMoreSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, "imap")
+		m := r.net.member(t, "127.0.0.1:1")
+		tries := make(map[string]int)
+		broken := true
+		r.driver.before = func(_ context.Context, verb, _ string) error {
+			tries[verb]++
+			if broken && verb != "ensure" {
+				return errors.New("the script is missing")
+			}
+			return nil
+		}
+		m.tell(set(7, "imap", serving))
+		r.start()
+		r.settle("imap serves", r.reads("imap", isServing))
+		m.tell(set(8, "imap", draining))
+		while(10 * time.Minute)
+		if got := r.report("imap"); got.GetState() != isDraining || !strings.Contains(got.GetDetail(), "script is missing") {
+			t.Fatalf("imap: %v", got)
+		}
+		began := time.Now()
+		m.tell(set(9))
+		r.settle("the first stop waits for no drain", func() bool { return tries["remove"] == 1 })
+		if took := time.Since(began); took > time.Second {
+			t.Fatalf("it waited for %s", took)
+		}
+		while(10 * time.Minute)
+		if got := r.report("imap"); got.GetState() != isFailing || !strings.Contains(got.GetDetail(), "script is missing") {
+			t.Fatalf("imap: %v", got)
+		}
+		for _, verb := range []string{"drain", "remove"} {
+			if tries[verb] < 12 || tries[verb] > 30 {
+				t.Errorf("%d times %s in ten minutes", tries[verb], verb)
+			}
+		}
+		broken = false
+		r.settle("imap is stopped", r.reads("imap", isStopped))
+	})
+}
