@@ -187,11 +187,25 @@ func (p *problem) bind() {
 			pool := &p.pools[k]
 			leftovers := kind(pool.Pool) == 2
 			if n.barrier[k] == free && k != own &&
-				(!leftovers && !pool.grows && !n.holds[k] || own != unseated && (leftovers || pool.depth >= p.pools[own].depth)) {
+				(!leftovers && !pool.grows && !n.holds[k] || own != unseated && (leftovers && !pool.loose || pool.depth >= p.pools[own].depth)) {
 				n.barrier[k] = bound
 			}
 		}
 	}
+}
+
+// unbind takes back what bind closed. Sizes that overlap in odd ways can be held
+// by nodes that it did not think of.
+func (p *problem) unbind() bool {
+	found := false
+	for i := range p.nodes {
+		for k, b := range p.nodes[i].barrier {
+			if b == bound {
+				p.nodes[i].barrier[k], found = free, true
+			}
+		}
+	}
+	return found
 }
 
 // holdOne leaves a node on its way from one pool to another one of its seats: of

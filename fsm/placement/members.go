@@ -34,6 +34,9 @@ func (p *problem) members(got []int) []int {
 	for k := range p.pools {
 		for g.seats[k] > got[k] {
 			if !g.augment(g.root[k], g.idle) {
+				if p.unbind() {
+					return p.members(got)
+				}
 				panic("placement: a seat cannot be given up")
 			}
 		}
@@ -41,6 +44,9 @@ func (p *problem) members(got []int) []int {
 	for k := range p.pools {
 		for g.seats[k] < got[k] {
 			if !g.augment(g.idle, g.root[k]) {
+				if p.unbind() {
+					return p.members(got)
+				}
 				panic("placement: a seat that can be filled was not")
 			}
 		}

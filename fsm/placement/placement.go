@@ -80,6 +80,7 @@ func Place(v View) (*Target, error) {
 	p.strained = filled.strained
 	at := p.members(filled.got)
 	kept := p.keep(filled, sizes, at)
+	left := p.left(at, kept)
 
 	t := &Target{}
 	byPool := make([][]int, len(p.pools))
@@ -98,14 +99,17 @@ func Place(v View) (*Target, error) {
 		if got < wanted && pool.GetMin() > 0 {
 			t.Shortages = append(t.Shortages, &v1.Shortage{
 				Pool: pool.GetName(), Wanted: uint32(wanted), Got: uint32(got),
-				Reason: p.shortageReason(k, wanted, got, filled.rivals[k]),
+				Reason: p.shortageReason(k, wanted, got, filled.rivals[k], kept),
 			})
 		}
 		slices.SortFunc(byPool[k], func(a, b int) int { return Compare(p.nodes[a].GetId(), p.nodes[b].GetId()) })
 		for _, i := range byPool[k] {
-			t.Seats = append(t.Seats, &v1.Seat{Pool: pool.GetName(), Node: p.nodes[i].GetId(), Reason: p.seatReason(i, k)})
+			t.Seats = append(t.Seats, &v1.Seat{Pool: pool.GetName(), Node: p.nodes[i].GetId(), Reason: p.seatReason(i, k, at[i] == unseated, left)})
 		}
 	}
+	var under []*v1.Shortage
+	t.Loans, under = p.lend(v.Floors, filled, sizes, at, kept)
+	t.Shortages = append(t.Shortages, under...)
 	return t, nil
 }
 

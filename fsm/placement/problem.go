@@ -23,7 +23,9 @@ type problem struct {
 	top      *v1.Topology
 	pools    []poolFacts
 	nodes    []nodeFacts
-	services []*v1.Service // by number; those that pools name
+	services []*v1.Service  // by number; those that pools name
+	numbers  map[string]int // of services
+	byName   map[string]int // of pools
 	now      time.Time
 	// Seats are open or gone for good: members stay where they are, see
 	// fillHeld.
@@ -61,6 +63,7 @@ type nodeFacts struct {
 	drains   []bool // by service: the same, wanted draining
 	holds    []bool // by pool: it holds a seat there
 	standsIn []bool // by pool: it serves all of it without a seat
+	ready    []bool // by service: wanted serving, and it does
 	fails    []bool // by service: lost while the node is live
 	barrier  []barrier
 	drained  bool
@@ -92,7 +95,13 @@ const (
 	// It might, but seats are open or gone, and it is counted on elsewhere, or
 	// others are here; see bind.
 	bound
+	// Of loans alone: the service's data is not there; its pool does not lend.
+	elsewhere
+	withheld
 )
+
+// passes: what is in the way may go by itself.
+func (b barrier) passes() bool { return b >= gone && b <= troubled }
 
 // open: the node may be a member of the pool, as far as the two of them go.
 func (b barrier) open() bool { return b == free || b == bound }
@@ -101,13 +110,12 @@ func (b barrier) open() bool { return b == free || b == bound }
 func (b barrier) fits() bool { return b == free || b >= gone }
 
 func compile(v View) (*problem, error) {
-	p := &problem{top: v.Topology, now: v.Now}
-	numbers := map[string]int{}
+	numbers, poolNumbers := map[string]int{}, map[string]int{}
+	p := &problem{top: v.Topology, now: v.Now, numbers: numbers, byName: poolNumbers}
 	byName := map[string]*v1.Service{}
 	for _, s := range v.Topology.GetServices() {
 		byName[s.GetName()] = s
 	}
-	poolNumbers := map[string]int{}
 	for _, msg := range v.Topology.GetPools() {
 		if _, twice := poolNumbers[msg.GetName()]; twice {
 			return nil, fmt.Errorf("%w: pool %s is there twice", ErrImpossible, msg.GetName())
@@ -146,7 +154,7 @@ func compile(v View) (*problem, error) {
 		}
 		p.pools = append(p.pools, facts)
 	}
-	if err := p.addNodes(v.Nodes, numbers, poolNumbers); err != nil {
+	if err := p.addNodes(v.Nodes); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -169,7 +177,7 @@ func idSet(pool, key string, patterns []string) (map[string]bool, error) {
 	return set, nil
 }
 
-func (p *problem) addNodes(nodes []*v1.Node, services, pools map[string]int) error {
+func (p *problem) addNodes(nodes []*v1.Node) error {
 	sorted := slices.Clone(nodes)
 	slices.SortFunc(sorted, func(a, b *v1.Node) int {
 		if c := int64(capacity(b)) - int64(capacity(a)); c != 0 {
@@ -177,9 +185,10 @@ func (p *problem) addNodes(nodes []*v1.Node, services, pools map[string]int) err
 		}
 		return Compare(a.GetId(), b.GetId())
 	})
-	width := 4*len(services) + 2*len(pools)
+	services, pools := len(p.services), len(p.pools)
+	width := 5*services + 2*pools
 	flags := make([]bool, width*len(sorted))
-	barriers := make([]barrier, len(pools)*len(sorted))
+	barriers := make([]barrier, pools*len(sorted))
 	seen := make(map[string]bool, len(sorted))
 	p.nodes = make([]nodeFacts, len(sorted))
 	for i, msg := range sorted {
@@ -195,17 +204,17 @@ func (p *problem) addNodes(nodes []*v1.Node, services, pools map[string]int) err
 		}
 		n := &p.nodes[i]
 		*n = nodeFacts{
-			Node: msg, can: take(len(services)), serves: take(len(services)), drains: take(len(services)), fails: take(len(services)),
-			holds: take(len(pools)), standsIn: take(len(pools)),
+			Node: msg, can: take(services), serves: take(services), drains: take(services), ready: take(services), fails: take(services),
+			holds: take(pools), standsIn: take(pools),
 			drained: drainedNode(msg), down: msg.GetState() == v1.NodeState_NODE_STATE_DOWN,
 		}
 		for _, claim := range msg.GetClaims().GetServices() {
-			if number, named := services[claim.GetName()]; named {
+			if number, named := p.numbers[claim.GetName()]; named {
 				n.can[number] = true
 			}
 		}
-		p.addSet(n, services, pools)
-		n.barrier = barriers[i*len(pools) : (i+1)*len(pools)]
+		p.addSet(n)
+		n.barrier = barriers[i*pools : (i+1)*pools]
 		for k := range p.pools {
 			n.barrier[k] = p.admit(n, k)
 			if n.barrier[k] == free && n.holds[k] && observing(msg) {
@@ -217,16 +226,19 @@ func (p *problem) addNodes(nodes []*v1.Node, services, pools map[string]int) err
 }
 
 // addSet notes what a node serves, and what for.
-func (p *problem) addSet(n *nodeFacts, services, pools map[string]int) {
+func (p *problem) addSet(n *nodeFacts) {
 	lent := false
 	for _, a := range n.GetAssignments() {
 		serving := a.GetWanted() == v1.Wanted_WANTED_SERVING
-		service, named := services[a.GetService()]
+		service, named := p.numbers[a.GetService()]
 		if !named {
 			continue
 		}
-		n.fails[service] = !n.down && lostLive(n.Node, a, p.top.GetPolicy(), p.now)
-		k, there := pools[a.GetPool()]
+		if serving && !n.down {
+			n.ready[service] = reportOf(n.Node, a.GetService()).GetState() == v1.ServiceState_SERVICE_STATE_SERVING
+			n.fails[service] = !n.ready[service] && lostLive(n.Node, a, p.top.GetPolicy(), p.now)
+		}
+		k, there := p.byName[a.GetPool()]
 		if there && a.GetBorrowed() {
 			lent = lent || serving
 			continue

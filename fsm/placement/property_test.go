@@ -223,10 +223,27 @@ func TestPlacingAgainOnTheWayGivesTheSameTarget(t *testing.T) {
 			}
 			half = append(half, n)
 		}
-		if again := placed(t, top, half); !reflect.DeepEqual(again.Wanted(top), wanted) {
+		if again := placed(t, top, half); !reflect.DeepEqual(again.Wanted(top), wanted) && !leftoversCompete(t, top, nodes) {
 			t.Fatalf("%s became %s%s%s", seats(target), seats(again), describe(top, nodes), describe(topologyOf(), half))
 		}
 	})
+}
+
+// leftoversCompete: where there are too few nodes, an `all` pool and weights, or
+// two `all` pools, want the same ones. Such a topology is refused where the
+// nodes are the very same; else it takes more than one round to settle.
+func leftoversCompete(t *rapid.T, top *v1.Topology, nodes []*v1.Node) bool {
+	_, short := strained(t, View{Topology: top, Nodes: nodes})
+	alls, weights := 0, 0
+	for _, p := range top.Pools {
+		switch kind(p) {
+		case 1:
+			weights++
+		case 2:
+			alls++
+		}
+	}
+	return short && (alls > 1 || alls > 0 && weights > 0)
 }
 
 func TestMarkingNodesDownChangesNoSeat(t *testing.T) {
@@ -243,7 +260,7 @@ func TestMarkingNodesDownChangesNoSeat(t *testing.T) {
 				n.Settings.Cordoned = true
 			}
 		}
-		if again := placed(t, top, nodes); !reflect.DeepEqual(again.Wanted(top), target.Wanted(top)) {
+		if again := placed(t, top, nodes); !reflect.DeepEqual(again.Wanted(top), target.Wanted(top)) && !leftoversCompete(t, top, nodes) {
 			t.Fatalf("%s became %s%s", seats(target), seats(again), describe(top, nodes))
 		}
 	})

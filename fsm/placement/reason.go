@@ -24,8 +24,61 @@ func (p *problem) sizeReason(k int) string {
 	return "every eligible node that no other pool took"
 }
 
-// seatReason says why a node is a member of a pool.
-func (p *problem) seatReason(i, k int) string {
+// left lists by pool the nodes that lost a seat there, and not to a move of the
+// topology. A new member takes over from one of them.
+func (p *problem) left(at, kept []int) [][]int {
+	left := make([][]int, len(p.pools))
+	for i := range p.nodes {
+		n := &p.nodes[i]
+		for k := range p.pools {
+			if n.holds[k] && at[i] != k && kept[i] != k && (n.barrier[k] == gone || n.barrier[k] == drained) {
+				left[k] = append(left[k], i)
+			}
+		}
+	}
+	return left
+}
+
+// seatReason says why a node is a member of a pool; kept: its seat was not given
+// away though it is gone. It takes the node that it succeeds from left.
+func (p *problem) seatReason(i, k int, kept bool, left [][]int) string {
+	if kept {
+		return "keeps its seat: " + p.away(i, k) + ", and no other node may take it"
+	}
+	reason := p.choiceReason(i, k)
+	if n := &p.nodes[i]; !n.holds[k] {
+		if len(left[k]) > 0 {
+			reason = p.away(left[k][0], k) + "; " + reason
+			left[k] = left[k][1:]
+		}
+		for other := range p.pools {
+			if other != k && n.holds[other] && p.pools[other].GetPriority() < p.pools[k].GetPriority() {
+				reason += fmt.Sprintf("; pool %s has a lower priority", p.pools[other].GetName())
+			}
+		}
+	}
+	return reason
+}
+
+// away says what became of a node that is gone from a pool, or leaves it.
+func (p *problem) away(i, k int) string {
+	n := &p.nodes[i]
+	switch {
+	case n.drained:
+		return n.GetId() + " is drained"
+	case n.down:
+		return fmt.Sprintf("%s has been down for %s or more", n.GetId(), p.top.GetPolicy().GetReplaceAfter().AsDuration())
+	}
+	for _, s := range p.pools[k].services {
+		if n.fails[s] {
+			return fmt.Sprintf("%s has not been ready on %s for %s or more", p.services[s].GetName(), n.GetId(), p.top.GetPolicy().GetReplaceAfter().AsDuration())
+		}
+	}
+	return n.GetId() + " is gone"
+}
+
+// choiceReason says why a node was chosen for a pool.
+func (p *problem) choiceReason(i, k int) string {
 	n, pool := &p.nodes[i], &p.pools[k]
 	have := 0
 	for _, s := range pool.services {
@@ -36,6 +89,8 @@ func (p *problem) seatReason(i, k int) string {
 	switch {
 	case n.holds[k]:
 		return "keeps its seat"
+	case n.standsIn[k]:
+		return "stands in for it already"
 	case have == len(pool.services):
 		return "already serves " + enumerate(pool.GetServices(), len(pool.GetServices()))
 	case have > 0:
@@ -50,7 +105,7 @@ func (p *problem) seatReason(i, k int) string {
 
 // shortageReason says why a pool stays short, from the nodes that it may not
 // use and the pools that it competes with.
-func (p *problem) shortageReason(k, wanted, got int, rivals []int) string {
+func (p *problem) shortageReason(k, wanted, got int, rivals, kept []int) string {
 	counts := map[barrier]int{}
 	for i := range p.nodes {
 		if b := p.nodes[i].barrier[k]; b.open() {
@@ -103,6 +158,17 @@ func (p *problem) shortageReason(k, wanted, got int, rivals []int) string {
 	if len(names) > 0 {
 		slices.SortFunc(names, Compare)
 		fmt.Fprintf(&b, ", and it shares them with %s", enumerate(names, 8))
+	}
+	var open []string
+	for i := range p.nodes {
+		if kept[i] == k {
+			open = append(open, p.nodes[i].GetId())
+		}
+	}
+	if len(open) > 0 {
+		slices.SortFunc(open, Compare)
+		fmt.Fprintf(&b, "; %s open until %s", map[bool]string{true: "a seat stays", false: "seats stay"}[len(open) == 1], enumerate(open, 8))
+		b.WriteString(map[bool]string{true: " is back", false: " are back"}[len(open) == 1])
 	}
 	return b.String()
 }

@@ -1,0 +1,215 @@
+package placement
+
+import (
+	"cmp"
+	"slices"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// lending works out what stands in for what was lost. Nodes, services and pools
+// are those of the problem, by number.
+type lending struct {
+	*problem
+	floors map[string]uint32
+	seat   []int  // pool of each node, or unseated
+	open   []bool // by node: its seat is kept for it, and is as good as open
+	vacant []int  // by pool: seats that nobody holds
+
+	ready   []int       // by service: nodes that serve it now
+	expect  []int       // by service: nodes that may be counted on for it
+	missing [][]absence // by service: who may not be
+	members [][]int     // by pool
+	short   [][]int     // by pool: members that have lost a service of it
+	needs   []verdict   // by pool
+	loans   []loan
+	failing []loan // what there is, but cannot be counted on
+	load    []int  // by node: its services
+}
+
+// loan is one service at a node without a seat that has it.
+type loan struct {
+	node, service, pool int
+	counted             bool
+	reason              string
+}
+
+// absence is a node that cannot be counted on for a service of its pool.
+type absence struct{ node, pool int }
+
+// lend decides what stands in, beside the seats. Loans that there are stay until
+// their pool is whole again. Members that are lost get a stand-in each, as long
+// as there are nodes without a seat. A service that would still be under its
+// floor is borrowed from nodes of other pools.
+func (p *problem) lend(floors map[string]uint32, f filling, s sizing, at, kept []int) ([]*v1.Loan, []*v1.Shortage) {
+	l := &lending{
+		problem: p, floors: floors, seat: slices.Clone(at), open: make([]bool, len(at)), vacant: make([]int, len(p.pools)),
+		ready: make([]int, len(p.services)), expect: make([]int, len(p.services)), missing: make([][]absence, len(p.services)),
+		members: make([][]int, len(p.pools)), short: make([][]int, len(p.pools)), needs: make([]verdict, len(p.pools)),
+		load: make([]int, len(at)),
+	}
+	for k := range p.pools {
+		if kind(p.pools[k].Pool) != 2 {
+			l.vacant[k] = s.wanted[k] - f.got[k]
+		}
+	}
+	for i, k := range kept {
+		if k != unseated {
+			l.seat[i], l.open[i] = k, true
+			l.vacant[k]--
+		}
+	}
+	for i := range p.nodes {
+		l.count(i)
+	}
+	l.keep()
+	l.standIn()
+	shortages := l.borrow()
+	return l.written(), shortages
+}
+
+// count notes what a node is good for.
+func (l *lending) count(i int) {
+	n, k := &l.nodes[i], l.seat[i]
+	for s, ready := range n.ready {
+		if ready {
+			l.ready[s]++
+		}
+	}
+	if k == unseated {
+		l.countDrained(i)
+		return
+	}
+	l.members[k] = append(l.members[k], i)
+	l.load[i] = len(l.pools[k].services)
+	lost := false
+	for _, s := range l.pools[k].services {
+		if n.down || n.fails[s] {
+			l.missing[s] = append(l.missing[s], absence{i, k})
+			lost = true
+			continue
+		}
+		l.expect[s]++
+	}
+	if lost {
+		l.short[k] = append(l.short[k], i)
+	}
+}
+
+// countDrained notes what a node that is being drained was good for.
+func (l *lending) countDrained(i int) {
+	if !l.nodes[i].drained {
+		return
+	}
+	for _, a := range l.nodes[i].GetAssignments() {
+		if s, named := l.numbers[a.GetService()]; named && !a.GetBorrowed() {
+			if k := l.poolOf(a); k != unseated {
+				l.missing[s] = append(l.missing[s], absence{i, k})
+			}
+		}
+	}
+}
+
+// poolOf is the pool that an assignment is for, if that still has the service.
+func (l *lending) poolOf(a *v1.Assignment) int {
+	if k, there := l.byName[a.GetPool()]; there && slices.Contains(l.pools[k].GetServices(), a.GetService()) {
+		return k
+	}
+	return unseated
+}
+
+// keep goes on with the loans that there are, for as long as their pool needs
+// them, and with what is left of a seat that went to another node.
+func (l *lending) keep() {
+	for i := range l.nodes {
+		n := &l.nodes[i]
+		for _, a := range n.GetAssignments() {
+			s, named := l.numbers[a.GetService()]
+			if !named || a.GetWanted() != v1.Wanted_WANTED_SERVING || l.seated(i, s) || n.drained || observing(n.Node) {
+				continue
+			}
+			k := l.poolOf(a)
+			if k == unseated || !a.GetBorrowed() && (n.barrier[k] != gone || n.down) {
+				continue
+			}
+			if l.unfit(i, s) != free || !l.lends(i) {
+				continue
+			}
+			why := l.stays(k, i)
+			if why == "" {
+				continue
+			}
+			x := loan{node: i, service: s, pool: k, reason: "stays until pool " + l.pools[k].GetName() + " is whole: " + why}
+			switch {
+			case n.fails[s]:
+				l.failing = append(l.failing, x)
+			case n.down:
+				x.reason = n.GetId() + " is down; " + x.reason
+				l.loans = append(l.loans, x)
+			default:
+				l.add(x)
+			}
+		}
+	}
+}
+
+// add counts on a loan.
+func (l *lending) add(x loan) {
+	x.counted = true
+	l.loans = append(l.loans, x)
+	l.expect[x.service]++
+	l.load[x.node]++
+}
+
+// seated: the node has a seat of a pool with this service.
+func (l *lending) seated(i, s int) bool {
+	k := l.seat[i]
+	return k != unseated && slices.Contains(l.pools[k].services, s)
+}
+
+// lends: the node's services may be joined by others.
+func (l *lending) lends(i int) bool {
+	k := l.seat[i]
+	return k == unseated || l.pools[k].Lend == nil || l.pools[k].GetLend()
+}
+
+// unfit says what keeps a service from a node for good, whatever pool it is for.
+func (l *lending) unfit(i, s int) barrier {
+	n, service := &l.nodes[i], l.services[s]
+	switch {
+	case !n.can[s]:
+		return unable
+	case !matches(n.Node, service.GetRequires()):
+		return lacking
+	case !l.holdsData(i, s):
+		return elsewhere
+	}
+	return free
+}
+
+// holdsData: the service's data is at the node, or every node can reach it.
+func (l *lending) holdsData(i, s int) bool {
+	name := l.services[s].GetName()
+	local := l.services[s].GetData() == v1.Data_DATA_LOCAL
+	if l.services[s].GetData() == v1.Data_DATA_UNSPECIFIED {
+		local = slices.ContainsFunc(l.missing[s], func(x absence) bool {
+			return claimOf(l.nodes[x.node].Node, name).GetData() == v1.Data_DATA_LOCAL
+		})
+	}
+	return !local || claimOf(l.nodes[i].Node, name).GetData() == v1.Data_DATA_LOCAL || assignmentOf(l.nodes[i].Node, name) != nil
+}
+
+// written puts loans in order: by node, then service.
+func (l *lending) written() []*v1.Loan {
+	slices.SortFunc(l.loans, func(a, b loan) int {
+		return cmp.Or(Compare(l.nodes[a.node].GetId(), l.nodes[b.node].GetId()),
+			cmp.Compare(l.services[a.service].GetName(), l.services[b.service].GetName()))
+	})
+	var out []*v1.Loan
+	for _, x := range l.loans {
+		out = append(out, &v1.Loan{
+			Pool: l.pools[x.pool].GetName(), Service: l.services[x.service].GetName(), Node: l.nodes[x.node].GetId(), Reason: x.reason,
+		})
+	}
+	return out
+}

@@ -1,0 +1,107 @@
+package placement
+
+import (
+	"cmp"
+	"slices"
+
+	v1 "roster/proto/roster/v1"
+)
+
+// nearness orders the nodes that may take a service: what it would cost there.
+// The fields come in the order of their weight.
+type nearness struct {
+	hindered bool   // it would have to wait: a floor, or a host that lets nothing stop, is in the way
+	starts   int    // 0: serves it already, 1: a drain is called off, 2: it has to be started
+	seated   bool   // it has a seat of its own
+	zone     bool   // not in the zone of the node that was lost
+	region   bool   // not in its region
+	priority int32  // of its pool
+	load     int    // its services ...
+	capacity uint32 // ... relative to this
+	restarts bool   // a restart group begins anew
+	id       string
+}
+
+// nearness of node i to the one that was lost; from -1: none was.
+func (l *lending) nearness(from, i int, services []int) nearness {
+	n := &l.nodes[i]
+	near := nearness{seated: l.seat[i] != unseated, load: l.load[i], capacity: capacity(n.Node), id: n.GetId()}
+	if from >= 0 {
+		lost := &l.nodes[from]
+		near.zone = lost.GetZone() == "" || n.GetZone() != lost.GetZone()
+		near.region = lost.GetRegion() == "" || n.GetRegion() != lost.GetRegion()
+	}
+	if near.seated {
+		near.priority = l.pools[l.seat[i]].GetPriority()
+	}
+	for _, s := range services {
+		name := l.services[s].GetName()
+		starts := 2
+		switch a := assignmentOf(n.Node, name); a.GetWanted() {
+		case v1.Wanted_WANTED_SERVING:
+			starts = 0
+		case v1.Wanted_WANTED_DRAINING:
+			starts = 1
+		}
+		near.starts = max(near.starts, starts)
+		claim := claimOf(n.Node, name)
+		if starts == 2 && claim.GetChangeMode() == v1.ChangeMode_CHANGE_MODE_RESTART {
+			near.restarts = true
+			near.hindered = near.hindered || l.hinders(i, claim)
+		}
+		near.hindered = near.hindered || claim.GetNeverStop() && starts > 0
+	}
+	return near
+}
+
+// hinders: a restart of this group may not be, as it would take another service
+// under its floor, or stop what the host wants never to be stopped.
+func (l *lending) hinders(i int, of *v1.ServiceClaim) bool {
+	n := &l.nodes[i]
+	return slices.ContainsFunc(n.GetClaims().GetServices(), func(c *v1.ServiceClaim) bool {
+		t, named := l.numbers[c.GetName()]
+		return named && n.ready[t] && c.GetChangeMode() == v1.ChangeMode_CHANGE_MODE_RESTART && c.GetRestartGroup() == of.GetRestartGroup() &&
+			(c.GetNeverStop() || l.ready[t] <= int(l.floors[c.GetName()]))
+	})
+}
+
+func (a nearness) compare(b nearness) int {
+	return cmp.Or(
+		later(a.hindered, b.hindered),
+		cmp.Compare(a.starts, b.starts),
+		later(a.seated, b.seated),
+		later(a.zone, b.zone),
+		later(a.region, b.region),
+		cmp.Compare(a.priority, b.priority),
+		cmp.Compare(uint64(a.load)*uint64(b.capacity), uint64(b.load)*uint64(a.capacity)),
+		later(a.restarts, b.restarts),
+		cmp.Compare(b.capacity, a.capacity),
+		Compare(a.id, b.id),
+	)
+}
+
+// later orders what is true after what is not.
+func later(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// words says what speaks for a node.
+func (a nearness) words(service string) string {
+	switch {
+	case a.starts == 0 && service != "":
+		return " and serves " + service + " already"
+	case !a.zone:
+		return " and is in the same zone"
+	case !a.region:
+		return " and is in the same region"
+	case a.seated:
+		return " and has the least to do"
+	}
+	return ""
+}
