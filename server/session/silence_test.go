@@ -18,10 +18,10 @@ func TestAHalfOpenSessionIsEndedByItsSilence(t *testing.T) {
 			other.beat(1)
 			other.heard()
 		}
-		a.failsWith(codes.Unavailable, "SILENT")
 		if seen := d.hub.Sessions(); len(seen) != 1 || seen[0].Node != "other" {
-			t.Errorf("sessions: %v", seen)
+			t.Fatalf("sessions: %v", seen)
 		}
+		a.failsWith(codes.Unavailable, "SILENT")
 	})
 }
 
