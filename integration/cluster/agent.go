@@ -19,6 +19,8 @@ type Node struct {
 	ID, Region, Zone string
 	// Host is where its services answer; empty: loopback.
 	Host string
+	// Observe: its agent touches nothing until it is activated.
+	Observe bool
 	// Within runs a command where the node is; nil: here.
 	Within func(argv ...string) []string
 	// Services that it can run.
@@ -127,6 +129,9 @@ func (a *Agent) config(c *Cluster) yaml.MapSlice {
 		{Key: "region", Value: a.Node.Region}, {Key: "zone", Value: a.Node.Zone},
 		{Key: "probe_interval", Value: "1s"},
 	}
+	if a.Node.Observe {
+		config = append(config, yaml.MapItem{Key: "mode", Value: "observe"})
+	}
 	if c.secure {
 		files := c.Certs("agent", a.Node.ID)
 		config = append(config, yaml.MapItem{Key: "tls", Value: yaml.MapSlice{
@@ -162,6 +167,7 @@ func command(p process.Command) yaml.MapSlice {
 	add("drain", p.Drain, len(p.Drain) > 0)
 	add("undrain", p.Undrain, len(p.Undrain) > 0)
 	add("stop_signal", p.StopSignal, p.StopSignal != "")
+	add("adopt", yaml.MapSlice{{Key: "pid_file", Value: p.Adopt.PIDFile}}, p.Adopt.PIDFile != "")
 	add("kill_after", p.KillAfter.String(), p.KillAfter != 0)
 	return out
 }

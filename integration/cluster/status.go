@@ -28,6 +28,7 @@ type Status struct {
 		Zone     string   `json:"zone"`
 		State    string   `json:"state"`
 		Cordoned bool     `json:"cordoned"`
+		Mode     string   `json:"mode"`
 		Services []string `json:"services"`
 	} `json:"nodes"`
 	Endpoints []struct {

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// talkBound bounds one conversation.
+// talkBound bounds the answer to one command.
 const talkBound = 20 * time.Second
 
 func connect(ctx context.Context, address string) (*textproto.Conn, error) {
@@ -22,7 +22,18 @@ func connect(ctx context.Context, address string) (*textproto.Conn, error) {
 		_ = conn.Close() // never used
 		return nil, fmt.Errorf("set the deadline: %w", err)
 	}
-	return textproto.NewConn(conn), nil
+	return textproto.NewConn(&patient{conn}), nil
+}
+
+// patient gives each command its own time, however long the session lasts.
+type patient struct{ net.Conn }
+
+// Write implements net.Conn.
+func (p *patient) Write(b []byte) (int, error) {
+	if err := p.SetDeadline(time.Now().Add(talkBound)); err != nil {
+		return 0, err
+	}
+	return p.Conn.Write(b)
 }
 
 // IMAP is a logged-in session.
