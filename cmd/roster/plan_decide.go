@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -16,12 +17,12 @@ import (
 
 // planGone says how to go on where what is proposed now is another plan.
 func planGone(err error) error {
-	switch status.Code(err) {
-	case codes.NotFound, codes.Aborted:
-		return exit.With(exit.Code(err), fmt.Errorf("%s\n  `roster plan list` lists what is proposed now", exit.Sentence(err)))
-	default:
-		return err
+	const mend = "`roster plan list`"
+	gone := status.Code(err) == codes.NotFound || status.Code(err) == codes.Aborted
+	if said := exit.Sentence(err); gone && !strings.Contains(said, mend) {
+		return exit.With(exit.Code(err), fmt.Errorf("%s\n  %s lists what is proposed now", said, mend))
 	}
+	return err
 }
 
 func newPlanApprove(sh *shell) *cobra.Command {

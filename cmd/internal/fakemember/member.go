@@ -129,6 +129,16 @@ func (m *Member) Calls(method string) []Call {
 	return calls
 }
 
+// AllCalls are the methods of all requests that came, in their order.
+func (m *Member) AllCalls() (methods []string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, call := range m.calls {
+		methods = append(methods, call.Method)
+	}
+	return methods
+}
+
 func (m *Member) next(ctx context.Context, method string, request proto.Message) (proto.Message, error) {
 	m.mu.Lock()
 	var id string

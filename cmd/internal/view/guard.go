@@ -27,17 +27,13 @@ func Restraints(s *v1.Status) (parts []string) {
 	return parts
 }
 
-func freezeTable(look Look, freezes []*v1.Freeze) *table.Table {
+// Freezes is one freeze a line.
+func Freezes(w io.Writer, look Look, freezes []*v1.Freeze) error {
 	t := look.table("FROZEN", "UNTIL", "SINCE", "BY", "ID", "WHY")
 	for _, f := range freezes {
 		t.Row(f.GetScope(), table.Paint(look.Paint.Warn, word.Time(f.GetExpires())), word.Time(f.GetSince()), word.Who(f.GetBy()), f.GetId(), f.GetReason())
 	}
-	return t
-}
-
-// Freezes is one freeze a line.
-func Freezes(w io.Writer, look Look, freezes []*v1.Freeze) error {
-	return orNone(w, freezeTable(look, freezes), "Nothing is frozen.")
+	return orNone(w, t, "Nothing is frozen.")
 }
 
 // Hold is whether Roster holds and why, and whether it may.

@@ -12,20 +12,6 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-func planTable(look Look, plans []*v1.ProposedPlan) *table.Table {
-	t := look.table("PLAN", "FOR", "STATE", ">STARTS", ">STOPS", ">MOVES", "DECIDED BY")
-	for _, p := range plans {
-		summary := p.GetPlan().GetSummary()
-		decided := word.None
-		if p.GetBy() != "" {
-			decided = word.By(p.GetBy(), p.GetReason())
-		}
-		t.Row(p.GetId(), word.Of(p.GetCause()), table.Paint(look.planStyle(p.GetState()), planState(p.GetState())),
-			fmt.Sprint(summary.GetStarts()), fmt.Sprint(summary.GetStops()), fmt.Sprint(moves(p.GetPlan())), decided)
-	}
-	return t
-}
-
 func moves(plan *v1.Plan) (n int) {
 	for _, wave := range plan.GetWaves() {
 		n += len(wave.GetMoves())
@@ -53,7 +39,17 @@ func (l Look) planStyle(state v1.PlanState) func(string) string {
 
 // ProposedPlans is one plan that waits for a word, or got one, a line.
 func ProposedPlans(w io.Writer, look Look, plans []*v1.ProposedPlan) error {
-	return orNone(w, planTable(look, plans), "Nothing is proposed: Roster has nothing to do that policy leaves to you.")
+	t := look.table("PLAN", "FOR", "STATE", ">STARTS", ">STOPS", ">MOVES", "DECIDED BY")
+	for _, p := range plans {
+		summary := p.GetPlan().GetSummary()
+		decided := word.None
+		if p.GetBy() != "" {
+			decided = word.By(p.GetBy(), p.GetReason())
+		}
+		t.Row(p.GetId(), word.Of(p.GetCause()), table.Paint(look.planStyle(p.GetState()), planState(p.GetState())),
+			fmt.Sprint(summary.GetStarts()), fmt.Sprint(summary.GetStops()), fmt.Sprint(moves(p.GetPlan())), decided)
+	}
+	return orNone(w, t, "Nothing is proposed: Roster has nothing to do that policy leaves to you.")
 }
 
 // ProposedPlan is what it would do, wave by wave, and what became of it.

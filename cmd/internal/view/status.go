@@ -24,8 +24,6 @@ func Status(w io.Writer, look Look, s *v1.Status) error {
 	out.WriteString(Headline(look, s) + "\n")
 	look.sentences(&out, "", s.GetSentences())
 
-	section(&out, freezeTable(look, s.GetFreezes()))
-	section(&out, planTable(look, s.GetPlans()))
 	section(&out, statusServices(look, s))
 	statusNodes(&out, look, s)
 	statusEndpoints(&out, s)
