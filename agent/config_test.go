@@ -95,7 +95,7 @@ func TestTheExamplesOfTheDocsAreRead(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if read != 2 {
+	if read != 3 {
 		t.Fatalf("%d examples were found", read)
 	}
 }
