@@ -74,7 +74,7 @@ func TestTheReferenceFileIsSoundButForWhatThisReleaseDoesNotBuild(t *testing.T) 
 	}
 	slices.Sort(refused)
 	want := []string{
-		"pools[3].shared", "services[0].data", "services[0].floors", "services[1].requires",
+		"pools[3].shared", "services[0].data", "services[0].floors",
 		"services[2].exclusive", "services[2].task", "survives",
 	}
 	if diff := cmp.Diff(want, refused); diff != "" {
@@ -86,7 +86,7 @@ func TestTheReferenceFileWithoutThoseKeysIsAccepted(t *testing.T) {
 	_, top, _ := readReference(t)
 	top.Pools[3].Shared = false
 	for _, s := range top.GetServices() {
-		s.Data, s.Floors, s.Requires, s.Exclusive, s.Task = v1.Data_DATA_UNSPECIFIED, nil, nil, false, false
+		s.Data, s.Floors, s.Exclusive, s.Task = v1.Data_DATA_UNSPECIFIED, nil, false, false
 	}
 	top.Survives = nil
 	back, err := ParseFor("reference.yaml", Format(top), clusterName)

@@ -67,6 +67,7 @@ const (
 	ruleFewIDs     = "T601"
 	ruleFewForAll  = "T602"
 	ruleFloorHolds = "T603"
+	ruleRequires   = "T604"
 
 	ruleCluster = "T701"
 

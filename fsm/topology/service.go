@@ -104,9 +104,6 @@ func release(t *v1.Topology) findings {
 		if s.GetData() != v1.Data_DATA_UNSPECIFIED {
 			refuse(at.to("data"), "services that are bound to their data")
 		}
-		if len(s.GetRequires()) > 0 {
-			refuse(at.to("requires"), "labels that a service requires")
-		}
 		if len(s.GetFloors()) > 0 {
 			refuse(at.to("floors"), "further floors")
 		}

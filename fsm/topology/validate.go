@@ -56,6 +56,7 @@ func validate(t *v1.Topology) findings {
 		// its answers would only repeat other faults.
 		f.alls(t, sets)
 		f.holds(t, sets)
+		f.requires(t)
 	}
 	return f
 }
