@@ -41,7 +41,7 @@ func anyRestraints(t *rapid.T, c *cluster) Restraints {
 		}).Draw(t, "scope")
 		r.Freezes = append(r.Freezes, freezeOf(scope, c.now.Add(time.Duration(rapid.IntRange(-10, 60).Draw(t, "for"))*time.Second)))
 	}
-	if rapid.IntRange(0, 3).Draw(t, "hold") == 0 {
+	if rapid.Bool().Draw(t, "hold") {
 		r.Hold = holding(rapid.Bool().Draw(t, "slow"))
 	}
 	r.Open = rapid.Bool().Draw(t, "open")
@@ -92,6 +92,8 @@ func TestNoStepBreaksAFloorOrAFreezeOrAHoldWhateverIsLostAndLent(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := start(t, rapid.SampledFrom([]groups{noGroup, someGroup, oneGroup}).Draw(t, "groups"))
 		c.calm = false
+		c.adopt(anyFloors(t, c, anyTopology(t)))
+		c.restraints = anyRestraints(t, c)
 		for range rapid.IntRange(1, 30).Draw(t, "steps") {
 			c.happen(t)
 			step := c.stepTo(c.viewOf(anyTarget(t, c)))
