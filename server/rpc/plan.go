@@ -79,38 +79,56 @@ func (p *Plans) decide(ctx context.Context, requestID, id, reason string, reject
 	if err := p.Gate.Fresh(ctx); err != nil {
 		return 0, toStatus(err)
 	}
-	state := p.Machine.State()
-	word := wordOn(state.Approvals(), id, rejected, auth.Caller(ctx).URI())
-	if word == nil {
-		plans := fsm.Proposed(state, timeOf(state))
-		plan := planOf(plans, id)
-		switch {
-		case plan == nil:
-			return 0, problem.New(codes.Aborted, problem.StalePlan, "plan %s is not what is proposed now: %s", id, whatIsProposed(plans))
-		case plan.GetState() == v1.PlanState_PLAN_STATE_OFF:
-			return 0, problem.New(codes.FailedPrecondition, problem.NotAsked,
-				"policy.%s is off, so plan %s is only shown: set it to `approve` or `auto` in the topology", policyOf(plan.GetCause()), id)
-		}
-		word = &v1.Approval{Id: id, Cause: plan.GetCause(), Rejected: rejected, Moves: movesOf(plan.GetPlan())}
+	state, caller := p.Machine.State(), auth.Caller(ctx).URI()
+	if index, ok := decided(state, caller, requestID, id, rejected); ok {
+		return index, nil
 	}
-	word.Reason = reason
-	result, err := p.Gate.write(ctx, requestID, &storev1.Command{Command: &storev1.Command_DecidePlan{DecidePlan: &storev1.DecidePlan{Approval: word}}})
+	plans := fsm.Proposed(state, timeOf(state))
+	plan := planOf(plans, id)
+	switch {
+	case plan == nil:
+		return 0, problem.New(codes.Aborted, problem.StalePlan, "plan %s is not what is proposed now: %s", id, whatIsProposed(plans))
+	case plan.GetState() == v1.PlanState_PLAN_STATE_OFF:
+		return 0, problem.New(codes.FailedPrecondition, problem.NotAsked,
+			"policy.%s is off, so plan %s is only shown: set it to `approve` or `auto` in the topology", policyOf(plan.GetCause()), id)
+	}
+	result, err := p.Gate.write(ctx, requestID, &storev1.Command{Command: &storev1.Command_DecidePlan{DecidePlan: &storev1.DecidePlan{
+		Approval: &v1.Approval{Id: id, Cause: plan.GetCause(), Rejected: rejected, Moves: movesOf(plan.GetPlan()), Reason: reason},
+	}}})
+	if problem.Is(err, problem.RequestIDReused) && p.Gate.Fresh(ctx) == nil {
+		// The same request twice at once: only the words of the moves differ.
+		if index, ok := decided(p.Machine.State(), caller, requestID, id, rejected); ok {
+			return index, nil
+		}
+	}
 	if err != nil {
 		return 0, err
 	}
 	return result.GetIndex(), nil
 }
 
-// wordOn is what the caller said of a plan before, as it was asked for then: so a
-// request that is sent again is the same command, though its plan is no longer
-// proposed.
-func wordOn(approvals []*v1.Approval, id string, rejected bool, caller string) *v1.Approval {
-	for _, a := range approvals {
-		if a.GetId() == id && a.GetRejected() == rejected && a.GetBy() == caller {
-			return &v1.Approval{Id: id, Cause: a.GetCause(), Rejected: rejected, Moves: a.GetMoves()}
+// decided says whether this very request decided on the plan before, and at which
+// index. It cannot be sent again as it was: what is proposed now is another plan
+// once this one is carried out.
+func decided(state *fsm.State, caller, requestID, id string, rejected bool) (index uint64, ok bool) {
+	result := state.Answered(caller, requestID)
+	if result == nil || result.GetRefusal() != nil {
+		return 0, false
+	}
+	kind := fsm.EventPlanApproved
+	if rejected {
+		kind = fsm.EventPlanRejected
+	}
+	events, _, err := state.Events(result.GetIndex()-1, 1) // all of one entry
+	if err != nil {
+		return 0, false
+	}
+	for _, e := range events {
+		if e.GetIndex() == result.GetIndex() && e.GetKind() == kind && e.GetActor() == caller && strings.HasPrefix(e.GetMessage(), "plan "+id+" ") {
+			return result.GetIndex(), true
 		}
 	}
-	return nil
+	return 0, false
 }
 
 func requirePlan(id string) error {
