@@ -110,9 +110,9 @@ func TestAnUnassignedNodeStandsInAtOnceAndGetsTheSeatAfterReplaceAfter(t *testin
 		change()
 		w.run(50 * time.Second)
 		if !slices.Contains(w.serving("imap"), lost) {
-			t.Error("the surplus ended before return_after")
+			t.Errorf("the surplus ended before return_after:\n%s", w.story())
 		}
-		w.must("its surplus has ended", 5*time.Minute, func() bool { return !slices.Contains(w.serving("imap"), lost) })
+		w.must("its surplus has ended", 5*time.Minute, func() bool { return len(w.Machine.State().Node(lost).GetAssignments()) == 0 })
 		w.quiet("all is in its place", 10*time.Minute)
 	})
 }
@@ -149,6 +149,9 @@ func TestAFlappingNodeCostsOneBorrowAndOneReturnPerService(t *testing.T) {
 		}
 		w.run(5 * time.Second)
 		perService(t, w, before)
+		if n := w.count(before, v1.Action_ACTION_START, nil); n != 1 {
+			t.Errorf("%d services were borrowed, want webdav", n)
+		}
 		w.restore(both[0])
 		w.run(2 * time.Hour)
 		perService(t, w, before)
@@ -174,7 +177,7 @@ func TestAServiceThatFailsOnItsNodeIsBorrowedAfterDownAfter(t *testing.T) {
 		both := carriers(w)
 		for _, id := range both {
 			w.hosts[id].broken["webdav"] = true
-			w.hosts[id].services["webdav"].state = v1.ServiceState_SERVICE_STATE_FAILING
+			w.hosts[id].services["webdav"] = &service{state: v1.ServiceState_SERVICE_STATE_FAILING, since: time.Now()}
 			w.faulted = true
 		}
 		failed := time.Now()

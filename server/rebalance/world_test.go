@@ -11,6 +11,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 
@@ -59,6 +61,7 @@ type service struct {
 
 const (
 	step     = 100 * time.Millisecond
+	longStep = time.Second // once nothing is to be seen but that time passes
 	startsIn = 500 * time.Millisecond
 	drainsIn = time.Second
 )
@@ -122,7 +125,10 @@ func (w *world) runUntil(d time.Duration, done func() bool) (time.Duration, bool
 	}()
 	defer func() { cancel(); <-ended }()
 	began := time.Now()
-	for end := began.Add(d); time.Now().Before(end); time.Sleep(step) {
+	for end, pause := began.Add(d), step; time.Now().Before(end); time.Sleep(pause) {
+		if time.Since(began) > time.Minute {
+			pause = longStep
+		}
 		synctest.Wait()
 		before := w.answering()
 		w.live()
@@ -232,7 +238,7 @@ func (h *host) act() {
 
 func (h *host) reports() (reports []*v1.ServiceReport) {
 	for name, s := range h.services {
-		reports = append(reports, &v1.ServiceReport{Service: name, State: s.state})
+		reports = append(reports, &v1.ServiceReport{Service: name, State: s.state, Since: timestamppb.New(s.since)})
 	}
 	slices.SortFunc(reports, func(a, b *v1.ServiceReport) int { return cmp.Compare(a.GetService(), b.GetService()) })
 	return reports
