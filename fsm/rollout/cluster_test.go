@@ -173,10 +173,12 @@ func (c *cluster) do(moves []*v1.Move) {
 }
 
 // begin notes what a start is for: all that restarts with it moves for the same
-// cause.
+// cause. What comes with another start takes nothing more.
 func (c *cluster) begin(n *v1.Node, m *v1.Move) {
+	c.repairs[instance{n.Id, m.Service}] = m.Cause == v1.Cause_CAUSE_REPAIR
 	for _, a := range n.Assignments {
-		if a.Service == m.Service || restartGroup(n, m.Service) != "" && restartGroup(n, a.Service) == restartGroup(n, m.Service) {
+		mate := restartGroup(n, m.Service) != "" && restartGroup(n, a.Service) == restartGroup(n, m.Service)
+		if mate && a.Service != m.Service && reported(n, a.Service) == v1.ServiceState_SERVICE_STATE_SERVING {
 			c.repairs[instance{n.Id, a.Service}] = m.Cause == v1.Cause_CAUSE_REPAIR
 		}
 	}
