@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -20,7 +21,7 @@ type loan struct {
 	ready    bool
 	since    *timestamppb.Timestamp
 	reason   string
-	wanted   bool // the planner still wants it
+	wanted   bool // it makes up for a loss
 }
 
 // did says what Roster has done about what was lost: what stands in, and which
@@ -38,18 +39,52 @@ func (t *teller) sayLoan(l loan) string {
 		verb = "was told to serve"
 	}
 	services, since := enumerate(l.services), clock(t.in.Now, l.since)
-	missing := t.missing(l)
+	missing := t.f.missing(l.node, l.pool, l.services)
 	switch {
 	case l.pool == "":
 		return fmt.Sprintf("%s %s %s since %s, outside every pool%s.", l.node.GetId(), verb, services, since, because(l.reason))
 	case !l.wanted:
-		return fmt.Sprintf("%s still %s %s since %s, without a seat: pool %s no longer needs it.", l.node.GetId(), verb, services, since, l.pool)
+		return fmt.Sprintf("%s still %s %s since %s, without a seat: pool %s no longer needs it%s.", l.node.GetId(), verb, services, since, l.pool, t.keptFor(l))
 	case len(missing) == 1:
 		return fmt.Sprintf("%s %s %s in place of %s since %s.", l.node.GetId(), verb, services, missing[0], since)
 	case len(missing) > 1:
 		return fmt.Sprintf("%s %s %s since %s, for pool %s, which lost %s.", l.node.GetId(), verb, services, since, l.pool, list(missing))
 	}
 	return fmt.Sprintf("%s %s %s since %s, for pool %s%s.", l.node.GetId(), verb, services, since, l.pool, because(l.reason))
+}
+
+// keptFor says what something that is no longer needed is kept for.
+func (t *teller) keptFor(l loan) string {
+	back := t.f.untrusted(l.node, l.pool)
+	if len(back) == 0 {
+		return ""
+	}
+	last := back[0]
+	for _, n := range back {
+		if t.reliedOn(n).AsTime().After(t.reliedOn(last).AsTime()) {
+			last = n
+		}
+	}
+	sentence := fmt.Sprintf("; it is kept until %s, as %s came back at %s", ahead(t.in.Now, t.reliedOn(last)), last.GetId(), clock(t.in.Now, last.GetReturnedAt()))
+	if last.GetFlaps() > 1 {
+		sentence += fmt.Sprintf(", %s lately", times(last.GetFlaps()))
+	}
+	return sentence
+}
+
+// reliedOn is when a node that came back is relied on again. The planner says
+// so; its waits are return_after, doubled some times.
+func (t *teller) reliedOn(n *v1.Node) *timestamppb.Timestamp {
+	const enough = 24 * time.Hour
+	for wait := max(t.f.policy.GetReturnAfter().AsDuration(), time.Second); wait < enough; wait *= 2 {
+		// No wait is longer than an hour, unless return_after is.
+		for _, w := range []time.Duration{min(wait, time.Hour), wait} {
+			if at := after(n.GetReturnedAt(), w); placement.Settled(n, t.f.policy, at.AsTime()) {
+				return at
+			}
+		}
+	}
+	return after(n.GetReturnedAt(), enough)
 }
 
 // loans are what is served without a seat by nodes that live, a line for each
@@ -72,29 +107,13 @@ func (t *teller) loans() (loans []loan) {
 			l := &loans[i]
 			l.services = append(l.services, a.GetService())
 			l.ready = l.ready && rollout.Ready(n, a.GetService())
-			l.wanted = l.wanted || t.f.loaned[n.GetId()][a.GetService()] != ""
+			l.wanted = l.wanted || t.f.makesUp(n, a)
 			if a.GetSince().AsTime().Before(l.since.AsTime()) {
 				l.since = a.GetSince()
 			}
 		}
 	}
 	return loans
-}
-
-// missing are the members of a loan's pool that do not serve what is lent.
-func (t *teller) missing(l loan) (ids []string) {
-	for _, n := range t.f.nodes {
-		if n == l.node {
-			continue
-		}
-		for _, a := range n.GetAssignments() {
-			if a.GetPool() == l.pool && slices.Contains(l.services, a.GetService()) && placement.Lost(n, a.GetService(), t.f.policy, t.in.Now) {
-				ids = append(ids, n.GetId())
-				break
-			}
-		}
-	}
-	return ids
 }
 
 // seatless: the node is down, and its seat was given away meanwhile.

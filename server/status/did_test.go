@@ -59,14 +59,15 @@ func TestWhatStandsInIsToldWithWhomItStandsInFor(t *testing.T) {
 			"node-7 serves webdav in place of node-5 since 12:02:00 UTC.",
 		},
 		{"not ready yet", []*v1.Node{down(handMade("node-5", "web", false, "webdav")), reports(lent("webdav"), v1.ServiceState_SERVICE_STATE_STARTING)}, loaned, "node-7 was told to serve webdav in place of node-5 since 12:02:00 UTC."},
-		{"nobody is known to be lost", []*v1.Node{lent("webdav")}, loaned, "node-7 serves webdav since 12:02:00 UTC, for pool web: its node is the nearest."},
+		{"a pool that is short", []*v1.Node{lent("webdav")}, loaned, "node-7 serves webdav since 12:02:00 UTC, for pool web: its node is the nearest."},
 		{"to be given back", []*v1.Node{handMade("node-5", "web", false, "webdav"), lent("webdav")}, nil, "node-7 still serves webdav since 12:02:00 UTC, without a seat: pool web no longer needs it."},
 		{"what was found after a restore", []*v1.Node{handMade("node-7", "", true, "imap")}, nil, "node-7 serves imap since 12:02:00 UTC, outside every pool: its node is the nearest."},
 		{"a seat given away", []*v1.Node{down(handMade("node-5", "web", true, "webdav")), handMade("node-7", "web", false, "webdav")}, nil, "node-5 holds no seat of pool web any more: what it serves there is surplus when it comes back."},
 		{"nothing is lost", []*v1.Node{handMade("node-5", "web", false, "webdav")}, nil, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			w := &teller{s: &v1.Status{}, in: Input{Now: noon.Add(10 * time.Minute)}, f: findings{nodes: c.nodes, loaned: c.loaned, policy: policy}}
+			w := &teller{s: &v1.Status{}, in: Input{Now: noon.Add(10 * time.Minute)}, f: findings{now: noon.Add(10 * time.Minute), nodes: c.nodes, loaned: c.loaned, policy: policy}}
+			w.f.short = map[string]bool{"web": c.name == "a pool that is short"}
 			w.did()
 			if got := strings.Join(w.said, "\n"); got != c.want {
 				t.Errorf("said\n%s\nnot\n%s", got, c.want)
@@ -77,11 +78,32 @@ func TestWhatStandsInIsToldWithWhomItStandsInFor(t *testing.T) {
 
 func TestALossThatIsMadeUpForDegradesUntilItIsOnlyToBeGivenBack(t *testing.T) {
 	n := handMade("node-7", "web", true, "webdav")
-	if f := (findings{loaned: map[string]map[string]string{"node-7": {"webdav": "web"}}}); !f.standsIn(n) {
-		t.Error("what stands in is no loss")
+	for _, c := range []struct {
+		lost *v1.Node
+		want bool
+	}{{down(handMade("node-5", "web", false, "webdav")), true}, {handMade("node-5", "web", false, "webdav"), false}} {
+		f := findings{now: noon, nodes: []*v1.Node{n, c.lost}, loaned: map[string]map[string]string{"node-7": {"webdav": "web"}}}
+		if f.standsIn(n) != c.want {
+			t.Errorf("with node-5 %v: makes up for a loss: %v", c.lost.GetState(), !c.want)
+		}
 	}
-	if f := (findings{}); f.standsIn(n) {
-		t.Error("what only has to be given back is a loss")
+}
+
+func TestWhatIsKeptForANodeThatFlapsIsToldWithItsEnd(t *testing.T) {
+	back := handMade("node-5", "web", false, "webdav")
+	policy := &v1.Policy{ReturnAfter: durationpb.New(time.Minute)}
+	for flaps, want := range map[uint32]string{
+		1: "; it is kept until 12:04:00 UTC, in 30s, as node-5 came back at 12:03:00 UTC",
+		3: "; it is kept until 12:07:00 UTC, in 3m30s, as node-5 came back at 12:03:00 UTC, 3 times lately",
+		9: "; it is kept until 13:03:00 UTC, in 59m30s, as node-5 came back at 12:03:00 UTC, 9 times lately",
+	} {
+		back.ReturnedAt, back.Flaps = minutes(3), flaps
+		now := minutes(3).AsTime().Add(30 * time.Second)
+		lender := handMade("node-7", "web", true, "webdav")
+		w := &teller{in: Input{Now: now}, f: findings{now: now, nodes: []*v1.Node{back, lender}, policy: policy}}
+		if got := w.keptFor(loan{node: lender, pool: "web"}); got != want {
+			t.Errorf("%d times: %q, not %q", flaps, got, want)
+		}
 	}
 }
 

@@ -13,12 +13,17 @@ import (
 
 // findings are what the first word and the sentences are made from.
 type findings struct {
+	now    time.Time
 	nodes  []*v1.Node // as people count
 	policy *v1.Policy
 	// Services of each pool.
 	pools map[string][]string
 	// What stands in as things are: by node, then service.
 	loaned map[string]map[string]string
+	// Pools that are short.
+	short map[string]bool
+	// Worked out once, see loss.go.
+	losses *losses
 	// What would be done next, and what is not, though it is safe.
 	moves []*v1.Move
 	held  []rollout.Held
@@ -75,6 +80,10 @@ func (f *findings) step(s *v1.Status, in Input, c *Cache) {
 		return
 	}
 	s.Shortages, s.Plans = at.target.Shortages, at.plans
+	f.short = map[string]bool{}
+	for _, short := range s.GetShortages() {
+		f.short[short.GetPool()] = true
+	}
 	f.loaned = at.target.Loaned()
 	step := rollout.Next(fsm.Rollout(in.State, in.State.Effective(), at.target, in.Now, nil))
 	f.moves, f.held = step.Moves, step.Held
@@ -119,17 +128,6 @@ func firstWord(s *v1.Status, in Input, f findings) v1.StatusState {
 // outOfReach: the node's agent is there, and does not do what it is told.
 func outOfReach(n *v1.Node) bool {
 	return n.GetAhead() != nil || n.GetUnconfirmed() || n.GetFrozen() != ""
-}
-
-// standsIn: something is lost, and this node serves it meanwhile. What only has
-// not been given back yet is no loss.
-func (f *findings) standsIn(n *v1.Node) bool {
-	for _, a := range n.GetAssignments() {
-		if a.GetBorrowed() && f.loaned[n.GetId()][a.GetService()] != "" {
-			return true
-		}
-	}
-	return false
 }
 
 func servicesOfPools(t *v1.Topology) map[string][]string {

@@ -67,7 +67,7 @@ func (c *Cache) Compute(in Input) *v1.Status {
 	s.Members = memberRows(in)
 	countServices(s, in.State, nodes)
 	found := findings{
-		nodes: nodes, failing: failing(nodes, in.Now), policy: in.State.Effective().GetPolicy(), pools: servicesOfPools(in.State.Effective()),
+		now: in.Now, nodes: nodes, failing: failing(nodes, in.Now), policy: in.State.Effective().GetPolicy(), pools: servicesOfPools(in.State.Effective()),
 	}
 	if in.State.Effective() != nil {
 		found.step(s, in, c)
