@@ -64,7 +64,17 @@ func (c *cluster) adopt(top *v1.Topology) {
 
 func (c *cluster) view() View {
 	c.t.Helper()
-	return c.viewOf(place(c.t, c.top, c.nodes))
+	return c.viewOf(c.place())
+}
+
+// place is placement's word on the cluster as it is.
+func (c *cluster) place() *placement.Target {
+	c.t.Helper()
+	target, err := placement.Place(placement.View{Topology: c.top, Nodes: c.nodes, Now: c.now, Floors: c.inForce})
+	if err != nil {
+		c.t.Fatalf("place: %v", err)
+	}
+	return target
 }
 
 // viewOf is a view with a target that is the test's own.

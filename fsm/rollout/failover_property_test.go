@@ -13,7 +13,7 @@ import (
 // anyTarget is placement's own with loans that nobody thought about: rollout may
 // not rely on them being wise.
 func anyTarget(t *rapid.T, c *cluster) *placement.Target {
-	target := place(c.t, c.top, c.nodes)
+	target := c.place()
 	wanted := target.Wanted(c.top)
 	loaned := target.Loaned()
 	for range rapid.IntRange(0, 4).Draw(t, "loans") {

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
-
 	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
 )
@@ -84,9 +82,6 @@ const (
 func pairOf(t *testing.T) *cluster {
 	t.Helper()
 	top := floor(topologyOf(only(count("mail", 2, "imap"), "node-1", "node-2"), only(count("web", 1, "jmap"), "node-3")), "imap", 2)
-	top.Policy.ReturnAfter = durationpb.New(time.Minute)
-	top.Policy.DownAfter = durationpb.New(10 * time.Second)
-	top.Policy.ReplaceAfter = durationpb.New(5 * time.Minute)
 	return running(t, nodesOf(4), top)
 }
 

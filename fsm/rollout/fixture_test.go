@@ -79,9 +79,13 @@ func in(key, value string, p *v1.Pool) *v1.Pool {
 	return p
 }
 
-// topologyOf has a floor of 1 everywhere, drains of a minute, 25 % moving.
+// topologyOf has a floor of 1 everywhere, drains of a minute, 25 % moving, and
+// the times of the defaults.
 func topologyOf(pools ...*v1.Pool) *v1.Topology {
-	top := &v1.Topology{Name: "test", Pools: pools, Policy: &v1.Policy{MaxMoving: &v1.Percent{Value: 25}}}
+	top := &v1.Topology{Name: "test", Pools: pools, Policy: &v1.Policy{
+		MaxMoving: &v1.Percent{Value: 25}, DownAfter: durationpb.New(10 * time.Second),
+		ReplaceAfter: durationpb.New(5 * time.Minute), ReturnAfter: durationpb.New(time.Minute),
+	}}
 	for _, p := range pools {
 		for _, name := range p.Services {
 			if !slices.ContainsFunc(top.Services, func(s *v1.Service) bool { return s.Name == name }) {

@@ -4,8 +4,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/types/known/durationpb"
-
 	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
 )
@@ -27,7 +25,6 @@ func (c *cluster) hasty(borrower string) *placement.Target {
 func TestANodeThatFlapsForTenMinutesBringsOneBorrowAndOneReturn(t *testing.T) {
 	top := floor(topologyOf(only(count("mail", 2, "imap", "webdav"), "node-1", "node-2"),
 		only(count("web", 1, "jmap"), "node-3"), only(count("mx", 1, "smtp-inbound"), "node-5")), "imap", 2)
-	top.Policy.ReturnAfter, top.Policy.DownAfter, top.Policy.ReplaceAfter = durationpb.New(time.Minute), durationpb.New(10*time.Second), durationpb.New(5*time.Minute)
 	c := running(t, nodesOf(5), top)
 	c.calm = false
 	moves := map[moveKey]int{}

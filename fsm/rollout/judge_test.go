@@ -226,6 +226,9 @@ func (c *cluster) story() string {
 	for _, s := range c.view().Target.Seats {
 		fmt.Fprintf(&b, "target: %s of %s\n", s.Node, s.Pool)
 	}
+	for _, l := range c.view().Target.Loans {
+		fmt.Fprintf(&b, "target: %s of %s on loan for %s: %s\n", l.Service, l.Node, l.Pool, l.Reason)
+	}
 	fmt.Fprintf(&b, "%s after noon\n", c.now.Sub(noon))
 	return b.String()
 }
@@ -279,7 +282,8 @@ func (c *cluster) mustBeDone(step Step) {
 	if !step.Done {
 		c.t.Fatalf("not done: %v", step.Waiting)
 	}
-	wanted := c.view().Target.Wanted(c.top)
+	target := c.place()
+	wanted, loaned := target.Wanted(c.top), target.Loaned()
 	for _, n := range c.nodes {
 		set := map[string]string{}
 		for _, a := range n.Assignments {
@@ -293,8 +297,11 @@ func (c *cluster) mustBeDone(step Step) {
 		if want == nil {
 			want = map[string]string{}
 		}
+		for service, pool := range loaned[n.Id] {
+			want[service] = pool
+		}
 		if !reflect.DeepEqual(set, want) {
-			c.t.Fatalf("%s has %v, the target wants %v", n.Id, set, want)
+			c.t.Fatalf("%s has %v, the target wants %v\n%s", n.Id, set, want, c.story())
 		}
 	}
 }

@@ -170,6 +170,7 @@ func TestASlowHoldRepairsEachPoolOneNodeAtATime(t *testing.T) {
 	c.finish()
 	// What is no repair waits for the end of the hold.
 	c.calm = false
+	c.now = c.now.Add(time.Minute)
 	mustHold(t, c.aim(targetOf("mail: node-1 node-2", "web: node-3", "imap for mail: node-3", "jmap for web: node-2"), ""), "drain imap node-4", "Roster holds")
 }
 
