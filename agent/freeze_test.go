@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -263,9 +264,10 @@ func TestASetThatComesWhileFrozenRestartsNoGroup(t *testing.T) {
 func TestAProbeThatHangsIsEndedAndDelaysNoOtherService(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, "imap", "jmap")
-		hang := true
+		var hang atomic.Bool
+		hang.Store(true)
 		r.cfg.Probe = func(ctx context.Context, e *v1.Endpoint) error {
-			if e.GetService() == "imap" && hang {
+			if e.GetService() == "imap" && hang.Load() {
 				<-ctx.Done()
 				return ctx.Err()
 			}
@@ -279,9 +281,9 @@ func TestAProbeThatHangsIsEndedAndDelaysNoOtherService(t *testing.T) {
 		if got := r.driver.look("imap"); got.starts != 1 {
 			t.Fatalf("%d starts of a service that hangs", got.starts)
 		}
-		hang = false
+		hang.Store(false)
 		r.settle("imap serves", r.reads("imap", isServing))
-		hang = true
+		hang.Store(true)
 		r.settle("imap fails again", r.reads("imap", isFailing))
 		// It can still be taken from this node.
 		m.tell(set(8, "jmap", serving))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -137,11 +138,11 @@ func TestADrainAndAStopThatFailAreTriedMoreAndMoreSeldom(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, "imap")
 		m := r.net.member(t, "127.0.0.1:1")
-		tries := make(map[string]int)
-		broken := true
+		tries := map[string]*atomic.Int32{"ensure": {}, "drain": {}, "remove": {}}
+		var mended atomic.Bool
 		r.driver.before = func(_ context.Context, verb, _ string) error {
-			tries[verb]++
-			if broken && verb != "ensure" {
+			tries[verb].Add(1)
+			if !mended.Load() && verb != "ensure" {
 				return errors.New("the script is missing")
 			}
 			return nil
@@ -156,7 +157,7 @@ func TestADrainAndAStopThatFailAreTriedMoreAndMoreSeldom(t *testing.T) {
 		}
 		began := time.Now()
 		m.tell(set(9))
-		r.settle("the first stop waits for no drain", func() bool { return tries["remove"] == 1 })
+		r.settle("the first stop waits for no drain", func() bool { return tries["remove"].Load() == 1 })
 		if took := time.Since(began); took > time.Second {
 			t.Fatalf("it waited for %s", took)
 		}
@@ -165,11 +166,11 @@ func TestADrainAndAStopThatFailAreTriedMoreAndMoreSeldom(t *testing.T) {
 			t.Fatalf("imap: %v", got)
 		}
 		for _, verb := range []string{"drain", "remove"} {
-			if tries[verb] < 12 || tries[verb] > 30 {
-				t.Errorf("%d times %s in ten minutes", tries[verb], verb)
+			if n := tries[verb].Load(); n < 12 || n > 30 {
+				t.Errorf("%d times %s in ten minutes", n, verb)
 			}
 		}
-		broken = false
+		mended.Store(true)
 		r.settle("imap is stopped", r.reads("imap", isStopped))
 	})
 }

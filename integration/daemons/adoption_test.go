@@ -328,3 +328,53 @@ func TestAnotherDovecotIsNotTakenOver(t *testing.T) {
 		t.Fatalf("the other one was touched: %s", errors.Join(errors.New(strconv.Itoa(pid)), err))
 	}
 }
+
+func TestARunningPostfixIsTakenOverAndStopped(t *testing.T) {
+	require.Daemons(t)
+	dir, port := loopback.Dir(t), loopback.Ports(t, 1)[0]
+	i, err := daemons.Postfix(filepath.Join(dir, "mx"), "n1-mx", loopback.Host, port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start(t, i)
+	var session *daemons.SMTP
+	within(t, time.Minute, "greet", func() error {
+		session, err = daemons.Greet(t.Context(), loopback.Address(port))
+		return err
+	})
+	pid, err := i.PID()
+	if err != nil || pid == 0 {
+		t.Fatalf("pid %d: %v", pid, err)
+	}
+	command := i.Command
+	command.Adopt.PIDFile = i.PIDFile()
+	d, err := process.New(process.Config{Dir: filepath.Join(dir, "driver"), Owner: "n1", Services: []process.Service{
+		{Name: i.Service, Endpoints: i.Claim().GetEndpoints(), Command: command},
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := d.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := d.Ensure(t.Context(), i.Service); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := d.Observe(t.Context(), i.Service); err != nil || !o.Running || o.PID != int64(pid) {
+		t.Fatalf("observed %+v (%v), the process is %d", o, err, pid)
+	}
+	if err := session.Send("ann@example.test", "sent across the takeover"); err != nil {
+		t.Errorf("the session ended with the takeover: %v", err)
+	}
+	if err := session.Quit(); err != nil {
+		t.Error(err)
+	}
+	if err := d.Remove(t.Context(), i.Service); err != nil {
+		t.Fatal(err)
+	}
+	if now, err := i.PID(); err != nil || now != 0 {
+		t.Fatalf("process %d runs on (%v)", now, err)
+	}
+}
