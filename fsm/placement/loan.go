@@ -76,12 +76,12 @@ func (l *lending) count(i int) {
 			l.ready[s]++
 		}
 	}
+	l.load[i] = len(n.GetAssignments())
 	if k == unseated {
 		l.countDrained(i)
 		return
 	}
 	l.members[k] = append(l.members[k], i)
-	l.load[i] = len(l.pools[k].services)
 	lost := false
 	for _, s := range l.pools[k].services {
 		if n.down || n.fails[s] {
@@ -158,7 +158,9 @@ func (l *lending) add(x loan) {
 	x.counted = true
 	l.loans = append(l.loans, x)
 	l.expect[x.service]++
-	l.load[x.node]++
+	if assignmentOf(l.nodes[x.node].Node, l.services[x.service].GetName()) == nil {
+		l.load[x.node]++
+	}
 }
 
 // seated: the node has a seat of a pool with this service.

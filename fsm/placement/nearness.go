@@ -101,7 +101,7 @@ func (a nearness) words(service string) string {
 	case !a.region:
 		return " and is in the same region"
 	case a.seated:
-		return " and has the least to do"
+		return " and comes first by priority, load and id"
 	}
 	return ""
 }
