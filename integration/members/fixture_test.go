@@ -71,7 +71,12 @@ var floors = map[string]int{"imap": 2, "jmap": 2, "webdav": 2, "smtp-inbound": 2
 // apply makes a topology true.
 func (s *site) apply(name, imap, rest string) *cluster.Status {
 	s.t.Helper()
-	file := s.File(name+".yaml", topologyOf(name, imap, rest))
+	return s.applyText(name, topologyOf(name, imap, rest))
+}
+
+func (s *site) applyText(name, text string) *cluster.Status {
+	s.t.Helper()
+	file := s.File(name+".yaml", text)
 	cluster.Until(s.t, bound, "apply "+name, func() error {
 		// On a busy machine a node may be suspect for a moment.
 		if result := s.CLI("topology", "apply", "-f", file, "--yes", "--allow-stop"); result.Code != 0 {

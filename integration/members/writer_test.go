@@ -37,7 +37,7 @@ type writer struct {
 	acked, sent int
 	// attempts that failed and were made again; checks that were read.
 	retried, checked int
-	faults         []string
+	faults           []string
 	// begun and ended are of the newest acknowledged write.
 	begun, ended time.Time
 	longest      time.Duration
