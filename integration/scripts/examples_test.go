@@ -4,14 +4,10 @@ import (
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
 
 	"roster/integration/require"
 )
-
-// nullSignal asks whether a process is there.
-const nullSignal = syscall.Signal(0)
 
 // examples runs what shows how to call the API, against the members of a dev
 // cluster.
