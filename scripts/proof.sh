@@ -1,11 +1,13 @@
 #!/usr/bin/env bash
 # The long proofs: live transitions between all ordered pairs of the examples,
-# judged by the outside checker, and the properties with more cases.
+# judged by the outside checker, the examples that call the API, and the
+# properties with more cases.
 # PROOF_CASES is how many cases each property gets (default 20000); 0 leaves
 # them to make test, which runs fewer.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 ROSTER_TEST_SLOW=1 go test -count=1 -timeout 60m -v -run 'BetweenAnyTwoModels|RestartGroups|DevOnce' ./integration/spine | grep -vE '^=== '
+ROSTER_TEST_SLOW=1 go test -count=1 -timeout 20m -v -run 'DevCluster' ./integration/scripts | grep -vE '^=== '
 if [ "${PROOF_CASES:-20000}" = 0 ]; then exit 0; fi
 for pkg in ./fsm/topology ./fsm/placement ./fsm/rollout ./fsm; do
   go test -count=1 -timeout 60m "$pkg" -rapid.checks="${PROOF_CASES:-20000}"
