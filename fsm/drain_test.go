@@ -35,7 +35,9 @@ func TestADrainIsAnOrderThatIsKeptInTheRecord(t *testing.T) {
 	if len(b.m.State().Node("node-1").GetAssignments()) != 2 {
 		t.Fatal("it took something away at once")
 	}
-	b.part(b.wave(&v1.Move{Node: "node-1", Service: "webdav", Pool: "all", Action: v1.Action_ACTION_START}))
+	b.register("node-3", claims("imap"))
+	b.mustDo(drainOf("node-3", -1))
+	b.part(b.wave(start("node-3", "imap")), "drained")
 
 	b.now = b.now.Add(time.Minute)
 	b.mustDo(drainOf("node-1", 2*time.Hour))

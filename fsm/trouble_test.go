@@ -140,6 +140,8 @@ func TestAReturnFromDownIsCountedAndABlipIsNot(t *testing.T) {
 	node := func() *v1.Node { return b.m.State().Node("node-1") }
 	b.mustDo(b.state("node-1", v1.NodeState_NODE_STATE_SUSPECT))
 	b.mustDo(b.state("node-1", v1.NodeState_NODE_STATE_UP))
+	b.mustDo(b.state("node-1", v1.NodeState_NODE_STATE_SUSPECT))
+	b.register("node-1", claims("imap"))
 	if node().GetFlaps() != 0 || node().GetReturnedAt() != nil {
 		t.Fatalf("a blip counts: %v", node())
 	}
