@@ -286,7 +286,7 @@ env_lines() {
   environment
   local name
   for name in ROSTER_MEMBERS ROSTER_CA ROSTER_CERT ROSTER_KEY ROSTER_HTTP; do
-    printf 'export %s=%q\n' "$name" "${!name}"
+    printf "export %s='%s'\n" "$name" "${!name//\'/\'\\\'\'}"
   done
 }
 kill_one() {

@@ -52,7 +52,7 @@ func examples(t *testing.T, d *devCluster) {
 func (d *devCluster) operator() (env []string) {
 	d.t.Helper()
 	for line := range strings.Lines(d.run("env").ok(d.t).stdout) {
-		env = append(env, strings.TrimPrefix(strings.TrimSpace(line), "export "))
+		env = append(env, strings.ReplaceAll(strings.TrimPrefix(strings.TrimSpace(line), "export "), "'", ""))
 	}
 	return env
 }
