@@ -67,7 +67,7 @@ func Forbidden(freezes []*v1.Freeze, n *v1.Node, m *v1.Move, now time.Time) stri
 	return untouchable(n, m)
 }
 
-// InForce: its time has not passed.
+// InForce says whether the time of a freeze has not passed.
 func InForce(f *v1.Freeze, now time.Time) bool {
 	return now.Before(f.GetExpires().AsTime())
 }

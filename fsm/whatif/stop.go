@@ -19,7 +19,7 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// ErrUnknownNode: a name is none of a registered node.
+// ErrUnknownNode means that a name is none of a registered node.
 var ErrUnknownNode = errors.New("there is no such node")
 
 // StopCheck is whether nodes may stop, all at once.
