@@ -65,7 +65,11 @@ func (l *lending) fillUp(s, floor int) {
 		}
 		i := lenders[best]
 		lenders = slices.Delete(lenders, best, best+1)
-		l.add(loan{node: i, service: s, pool: from.pool, reason: l.lentFor(s, floor, from.node, i, bestNear)})
+		pool := from.pool
+		if a := assignmentOf(l.nodes[i].Node, l.services[s].GetName()); a.GetBorrowed() && l.poolOf(a) != unseated {
+			pool = l.poolOf(a)
+		}
+		l.add(loan{node: i, service: s, pool: pool, reason: l.lentFor(s, floor, from.node, i, bestNear)})
 	}
 }
 

@@ -67,6 +67,7 @@ type nodeFacts struct {
 	fails    []bool // by service: lost while the node is live
 	barrier  []barrier
 	drained  bool
+	leaves   bool // a seat that it has is to be given away; until then it gets no other
 	down     bool
 	location int
 }
@@ -216,6 +217,9 @@ func (p *problem) addNodes(nodes []*v1.Node) error {
 		p.addSet(n)
 		n.barrier = barriers[i*pools : (i+1)*pools]
 		for k := range p.pools {
+			n.leaves = n.leaves || n.holds[k] && p.seatGone(n, k)
+		}
+		for k := range p.pools {
 			n.barrier[k] = p.admit(n, k)
 			if n.barrier[k] == free && n.holds[k] && observing(msg) {
 				p.pools[k].watched = true
@@ -281,7 +285,11 @@ func (p *problem) admit(n *nodeFacts, k int) barrier {
 		return watching
 	case p.seatGone(n, k):
 		return gone
-	case n.holds[k] || !missing:
+	case n.holds[k]:
+		return free
+	case n.leaves && !n.down:
+		return troubled
+	case !missing && !p.troubledIn(n, pool.services):
 		return free
 	}
 	return p.closed(n, pool.services)
@@ -334,22 +342,25 @@ func (p *problem) closed(n *nodeFacts, services []int) barrier {
 	case n.GetFrozen() != "" || n.GetAhead() != nil || n.GetUnconfirmed():
 		return deaf
 	}
-	for _, s := range services {
-		if p.troubledBy(n, s) {
-			return troubled
-		}
+	if p.troubledIn(n, services) {
+		return troubled
 	}
 	return free
 }
 
-// troubledBy: the service fails on the node, or failed there lately.
-func (p *problem) troubledBy(n *nodeFacts, s int) bool {
-	if len(n.GetTroubles()) > 0 {
-		if _, barred := Barred(n.Node, p.services[s].GetName(), p.now); barred {
+// troubledIn: one of the services fails on the node, or failed there lately.
+func (p *problem) troubledIn(n *nodeFacts, services []int) bool {
+	for _, s := range services {
+		if n.fails[s] {
 			return true
 		}
+		if len(n.GetTroubles()) > 0 {
+			if _, barred := Barred(n.Node, p.services[s].GetName(), p.now); barred {
+				return true
+			}
+		}
 	}
-	return n.fails[s]
+	return false
 }
 
 // seatGone: the node has, or had, a seat in the pool, and it is time to give it

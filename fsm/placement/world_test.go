@@ -28,6 +28,7 @@ type world struct {
 	nodes  []*v1.Node
 	floors map[string]uint32
 	now    time.Time
+	freed  bool // the last step took a service away that failed
 }
 
 // newWorld serves a topology on nodes that are all up. Every service that a pool
@@ -70,6 +71,7 @@ func (w *world) place() *Target {
 // step places, and does what the target says.
 func (w *world) step() *Target {
 	w.t.Helper()
+	w.freed = false
 	target := w.place()
 	w.apply(target)
 	return target
@@ -95,6 +97,9 @@ func (w *world) apply(target *Target) {
 			case lent:
 				a.Pool, a.Borrowed, a.Wanted = loan, true, v1.Wanted_WANTED_SERVING
 			default:
+				if reportOf(n, a.Service).GetState() != v1.ServiceState_SERVICE_STATE_SERVING {
+					w.trouble(n, a.Service)
+				}
 				continue
 			}
 			set = append(set, a)
@@ -125,6 +130,21 @@ func (w *world) apply(target *Target) {
 func (w *world) report(n *v1.Node, service string, state v1.ServiceState) {
 	n.Reports = slices.DeleteFunc(n.Reports, func(r *v1.ServiceReport) bool { return r.Service == service })
 	n.Reports = append(n.Reports, &v1.ServiceReport{Service: service, State: state, Since: timestamppb.New(w.now)})
+	if state == v1.ServiceState_SERVICE_STATE_SERVING {
+		n.Troubles = slices.DeleteFunc(n.Troubles, func(t *v1.Trouble) bool { return t.Service == service })
+	}
+}
+
+// trouble is noted where a service is taken away that was not ready.
+func (w *world) trouble(n *v1.Node, service string) {
+	w.freed = true
+	for _, t := range n.Troubles {
+		if t.Service == service {
+			t.Failures, t.Last = t.Failures+1, timestamppb.New(w.now)
+			return
+		}
+	}
+	n.Troubles = append(n.Troubles, &v1.Trouble{Service: service, Failures: 1, Last: timestamppb.New(w.now)})
 }
 
 func (w *world) pass(d time.Duration) { w.now = w.now.Add(d) }
