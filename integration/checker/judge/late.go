@@ -34,12 +34,16 @@ func (l *timeline) repair(r history.Record) {
 	}
 }
 
+// told is how long, in seconds, news of a start may be on their way to the log:
+// where a service answers at once, its dip is over by then.
+const told = 2
+
 // begun is how long after the beginning of a dip that lasts until `to` a start
 // was in flight; -1: none was.
 func (l *timeline) begun(d Dip, to float64) float64 {
 	for _, s := range l.started {
-		if s.Service == d.Service && s.T >= d.From && s.T <= to {
-			return s.T - d.From
+		if s.Service == d.Service && s.T >= d.From && s.T <= to+told {
+			return min(s.T, to) - d.From
 		}
 	}
 	return -1
