@@ -11,7 +11,7 @@ import (
 	"roster/fsm"
 )
 
-// Timings, where not 0, win over the topology's policy: roster dev has short
+// Timings win, where not 0, over the topology's policy: roster dev has short
 // ones, so that a failure can be watched from its beginning to its end.
 type Timings struct {
 	DownAfter    time.Duration

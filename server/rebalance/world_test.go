@@ -123,7 +123,7 @@ func (w *world) runUntil(d time.Duration, done func() bool) (time.Duration, bool
 		defer close(ended)
 		_ = New(Config{Machine: w.Machine, Proposer: w, Caller: "roster://test/member/m1"}).Run(ctx, w.view)
 	}()
-	defer func() { cancel(); <-ended }()
+	defer func() { cancel(); <-ended; w.record() }()
 	began := time.Now()
 	for end, pause := began.Add(d), step; time.Now().Before(end); time.Sleep(pause) {
 		if time.Since(began) > time.Minute {
@@ -133,6 +133,8 @@ func (w *world) runUntil(d time.Duration, done func() bool) (time.Duration, bool
 		before := w.answering()
 		w.live()
 		w.judge(before)
+		synctest.Wait() // for what the leader makes of the reports
+		w.record()
 		if done() {
 			return time.Since(began), true
 		}
@@ -156,7 +158,7 @@ func (w *world) quiet(why string, d time.Duration) {
 	before := len(w.history)
 	w.run(d)
 	if moved := w.history[before:]; len(moved) > 0 {
-		w.t.Fatalf("%s, and yet:\n%s", why, tell(moved))
+		w.t.Fatalf("%s, and yet:\n%s\nstory:\n%s", why, tell(moved), w.story())
 	}
 }
 
@@ -181,6 +183,10 @@ func (w *world) live() {
 			}}})
 		}
 	}
+}
+
+// record notes what the leader has moved.
+func (w *world) record() {
 	for _, c := range w.Commands()[w.seen:] {
 		w.seen++
 		for _, part := range c.GetMoveAssignments().GetNodes() {
@@ -336,7 +342,7 @@ func (w *world) sets() string {
 	var b strings.Builder
 	for _, n := range w.Machine.State().Nodes() {
 		for _, a := range n.GetAssignments() {
-			fmt.Fprintf(&b, "%s %s %s borrowed=%t\n", n.GetId(), a.GetService(), a.GetPool(), a.GetBorrowed())
+			fmt.Fprintf(&b, "%s %s %s %s borrowed=%t\n", n.GetId(), a.GetService(), a.GetPool(), a.GetWanted(), a.GetBorrowed())
 		}
 	}
 	return b.String()
