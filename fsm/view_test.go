@@ -48,6 +48,9 @@ func TestTheViewOfAPlannedTopologyHasItsFloors(t *testing.T) {
 	if view.Revision != 0 || view.Floors["imap"].GetTarget() != 2 || view.Floors["imap"].GetFloor() != 2 || view.Floors["jmap"].GetFloor() != 0 {
 		t.Fatalf("planned view: %+v", view)
 	}
+	if !view.Restraints.Open {
+		t.Fatal("the order to apply it would need approval")
+	}
 	if s.Floors()["imap"].GetTarget() != 1 {
 		t.Fatal("planning changed the floors in force")
 	}
