@@ -70,6 +70,17 @@ func TestARemovedMemberIsToldSoWhenItComesBack(t *testing.T) {
 		}}}})
 		return err
 	})
+	// Whoever removed it may try to send it that for a while: nobody does after a
+	// restart.
+	last := c.write("k", "0")
+	for _, m := range c.live() {
+		must(t, m.node.WaitApplied(ctxFor(t), last))
+	}
+	for _, m := range c.live() {
+		must(t, m.halt())
+		m.start()
+		c.leader()
+	}
 	gone.start()
 	wantError(t, gone.end(), ErrRemoved, "roster join", gone.dir)
 	c.write("k", "1")
