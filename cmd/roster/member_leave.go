@@ -27,7 +27,7 @@ cost the quorum.`,
 	write.addYesTo(cmd)
 	write.addTo(cmd)
 	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, args []string) error {
-		named := ""
+		var named string
 		switch {
 		case len(args) == 1:
 			named = args[0]

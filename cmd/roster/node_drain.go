@@ -125,8 +125,8 @@ func newNodeUndrain(sh *shell) *cobra.Command {
 		Use:   "undrain NODE",
 		Short: "Let a drained node serve again, or call its drain off",
 		Long: `Let a drained node serve again. A drain that is not finished is called off: what
-still drains serves again. A seat that was given away is not taken back from its
-new holder; the node is free for the next one.`,
+still drains serves again. The node gets a seat where the topology has one for it,
+which may be another one than before.`,
 		Args:              arguments(1, 1),
 		ValidArgsFunction: sh.completeNode,
 	}
