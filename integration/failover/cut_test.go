@@ -10,6 +10,7 @@ import (
 	"roster/fsm/topology"
 	"roster/integration/cluster"
 	"roster/integration/netns"
+	"roster/integration/site"
 )
 
 // memberPorts are where members listen: loopback.Ports hands out these.
@@ -18,7 +19,7 @@ const memberPorts = "12000:19999"
 // wired is a site whose hosts can be cut off from the members; the checker goes
 // on reaching them.
 type wired struct {
-	*site
+	*scene
 	nodes []cluster.Node
 	hosts map[string]*netns.Host
 }
@@ -33,16 +34,13 @@ func newWired(t *testing.T, n *netns.Network) *wired {
 	for _, l := range like {
 		host := n.Host()
 		node := cluster.Node{ID: l.GetId(), Region: l.GetClaims().GetRegion(), Zone: l.GetClaims().GetZone(), Host: host.Address, Within: host.Argv}
-		for i, service := range services {
+		for i, service := range site.Services {
 			node.Services = append(node.Services, cluster.Service{Name: service, Port: 2100 + i, Path: map[string]string{"jmap": "/jmap", "webdav": "/dav"}[service]})
 		}
 		w.nodes = append(w.nodes, node)
 		w.hosts[node.ID] = host
 	}
-	w.site = &site{Cluster: cluster.New(t, cluster.Options{Host: netns.Hub}), t: t, agents: map[string]*cluster.Agent{}}
-	for i, a := range w.StartAgents(bound, w.nodes...) {
-		w.agents[w.nodes[i].ID] = a
-	}
+	w.scene = &scene{site.New(t, cluster.Options{Host: netns.Hub}, w.nodes), t}
 	return w
 }
 
@@ -84,31 +82,31 @@ func TestWhoIsCutOffFromTheMembersServesOnAndIsBlamedOrNot(t *testing.T) {
 		return
 	}
 	w := newWired(t, network)
-	status := w.apply("geographic", w.file("geographic", nil))
-	w.watch(w.nodes)
-	w.watcher.Floors(floorsOf(status))
-	w.watcher.Expect("geographic", status.Ready())
-	before, baseline := w.mustDuties(), status.Ready()
+	status := w.Apply("geographic", w.TopologyFile("geographic", nil))
+	w.Watch(w.nodes)
+	w.Watcher.Floors(site.FloorsOf(status))
+	w.Watcher.Expect("geographic", status.Ready())
+	before, baseline := w.MustDuties(), status.Ready()
 	all := w.in(func(cluster.Node) bool { return true })
 	whole := func(when string) {
 		t.Helper()
-		w.Until(bound, "whole again, "+when, readyAgain(baseline))
-		cluster.Until(t, bound, "as before, "+when, func() error { return w.same(before, nil) })
+		w.Until(site.Bound, "whole again, "+when, site.ReadyAgain(baseline))
+		cluster.Until(t, site.Bound, "as before, "+when, func() error { return w.Same(before, nil) })
 	}
 
 	w.allTen(all, before, whole)
 	w.fourOfTen(before, whole)
 	w.zoneAndRegion(whole)
-	w.verdict()
+	w.Verdict()
 }
 
 // All ten from all members: nothing moves, nothing stops, and Roster knows that it
 // may be deaf.
-func (w *wired) allTen(all []string, before []duty, whole func(string)) {
+func (w *wired) allTen(all []string, before []site.Duty, whole func(string)) {
 	w.t.Helper()
 	w.cut(all...)
 	began := time.Now()
-	cluster.Quiet(w.t, 5*downAfter, "all ten cut off", func() error { return w.same(before, nil) })
+	cluster.Quiet(w.t, 5*site.DownAfter, "all ten cut off", func() error { return w.Same(before, nil) })
 	if holds, why := w.holding(); !holds {
 		// Every node is down then, so every floor is broken, and that is worse
 		// than to hold: both are said.
@@ -119,15 +117,15 @@ func (w *wired) allTen(all []string, before []duty, whole func(string)) {
 	}
 	w.mend(all...)
 	whole("all ten are back")
-	cluster.Quiet(w.t, 2*returnAfter, "all ten are back", func() error { return w.same(before, nil) })
+	cluster.Quiet(w.t, 2*site.ReturnAfter, "all ten are back", func() error { return w.Same(before, nil) })
 	w.t.Logf("cut off for %.0f s: nothing moved, nothing stopped", time.Since(began).Seconds())
 }
 
 // Four of ten, here and there: a hold, in which floors alone are mended.
-func (w *wired) fourOfTen(before []duty, whole func(string)) {
+func (w *wired) fourOfTen(before []site.Duty, whole func(string)) {
 	w.t.Helper()
 	// Both that serve webdav, which breaks its floor, and two in other regions.
-	victims := carriers(before, "webdav")
+	victims := site.Carriers(before, "webdav")
 	for _, n := range w.nodes {
 		if len(victims) < 4 && !slices.Contains(victims, n.ID) && n.Region != "c" && !slices.ContainsFunc(w.nodes, func(m cluster.Node) bool {
 			return slices.Contains(victims, m.ID) && m.Region == n.Region
@@ -136,8 +134,8 @@ func (w *wired) fourOfTen(before []duty, whole func(string)) {
 		}
 	}
 	w.cut(victims...)
-	w.untilState("down", victims...)
-	cluster.Until(w.t, bound, "it holds", func() error {
+	w.UntilState("down", victims...)
+	cluster.Until(w.t, site.Bound, "it holds", func() error {
 		if holds, why := w.holding(); !holds {
 			return fmt.Errorf("%s", why)
 		}
@@ -145,15 +143,15 @@ func (w *wired) fourOfTen(before []duty, whole func(string)) {
 	})
 	// What restores a floor is made, nothing else, however long it takes.
 	onlyFloors := func() error {
-		return w.same(before, func(d duty) bool {
-			return d.borrowed && !slices.ContainsFunc(carriers(before, d.service), func(id string) bool { return !slices.Contains(victims, id) })
+		return w.Same(before, func(d site.Duty) bool {
+			return d.Borrowed && !slices.ContainsFunc(site.Carriers(before, d.Service), func(id string) bool { return !slices.Contains(victims, id) })
 		})
 	}
-	w.Until(bound, "webdav is served by one that is heard", floorsKept)
-	cluster.Quiet(w.t, replaceAfter, "while it holds", onlyFloors)
+	w.Until(site.Bound, "webdav is served by one that is heard", site.FloorsKept)
+	cluster.Quiet(w.t, site.ReplaceAfter, "while it holds", onlyFloors)
 	w.mend(victims...)
 	whole("four are back")
-	cluster.Until(w.t, bound, "the hold ends", func() error {
+	cluster.Until(w.t, site.Bound, "the hold ends", func() error {
 		if holds, why := w.holding(); holds {
 			return fmt.Errorf("%s", why)
 		}
@@ -169,13 +167,13 @@ func (w *wired) zoneAndRegion(whole func(string)) {
 		"region": w.in(func(n cluster.Node) bool { return n.Region == "c" }),
 	} {
 		w.cut(victims...)
-		w.untilState("down", victims...)
-		w.Until(bound, "floors are kept without the "+what, floorsKept)
+		w.UntilState("down", victims...)
+		w.Until(site.Bound, "floors are kept without the "+what, site.FloorsKept)
 		if holds, why := w.holding(); holds {
 			w.t.Errorf("the whole %s silent: it holds: %s", what, why)
 		}
-		if what == "region" && !slices.ContainsFunc(w.mustDuties(), func(d duty) bool { return d.borrowed && d.service == "webdav" }) {
-			w.t.Errorf("the region is lost and nobody borrowed webdav: %+v", w.mustDuties())
+		if what == "region" && !slices.ContainsFunc(w.MustDuties(), func(d site.Duty) bool { return d.Borrowed && d.Service == "webdav" }) {
+			w.t.Errorf("the region is lost and nobody borrowed webdav: %+v", w.MustDuties())
 		}
 		w.mend(victims...)
 		whole("the " + what + " is back")

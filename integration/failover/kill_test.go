@@ -9,6 +9,7 @@ import (
 
 	"roster/integration/cluster"
 	"roster/integration/require"
+	"roster/integration/site"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -17,26 +18,26 @@ var models = []string{"service-specific", "weighted", "paired", "geographic", "u
 // kills takes a cluster through the models: in each, one node that serves webdav
 // is killed and brought back, then both, where there are only two.
 func kills(t *testing.T, models []string) {
-	nodes := hosts(t)
+	nodes := site.Hosts(t)
 	s := newSite(t, nodes)
 	var floors map[string]int
 	for _, model := range models {
-		file := s.file(model, nil)
-		if s.watcher != nil {
+		file := s.TopologyFile(model, nil)
+		if s.Watcher != nil {
 			// What the next one asks for is kept once it was reached.
-			s.watcher.Floors(lower(floors, map[string]int{"imap": 1, "jmap": 1, "webdav": 1, "smtp-inbound": 1, "smtp-outbound": 1}))
-			s.watcher.Applied(model)
+			s.Watcher.Floors(site.Lower(floors, map[string]int{"imap": 1, "jmap": 1, "webdav": 1, "smtp-inbound": 1, "smtp-outbound": 1}))
+			s.Watcher.Applied(model)
 		}
-		status := s.apply(model, file)
-		floors = floorsOf(status)
-		if s.watcher == nil {
-			s.watch(nodes)
+		status := s.Apply(model, file)
+		floors = site.FloorsOf(status)
+		if s.Watcher == nil {
+			s.Watch(nodes)
 		}
-		s.watcher.Floors(floors)
-		s.watcher.Expect(model, status.Ready())
-		s.watcher.Repair(true)
-		before, baseline := s.mustDuties(), status.Ready()
-		webdav := carriers(before, "webdav")
+		s.Watcher.Floors(floors)
+		s.Watcher.Expect(model, status.Ready())
+		s.Watcher.Repair(true)
+		before, baseline := s.MustDuties(), status.Ready()
+		webdav := site.Carriers(before, "webdav")
 		if len(webdav) < 2 {
 			t.Fatalf("%s: webdav is served by %v", model, webdav)
 		}
@@ -45,72 +46,74 @@ func kills(t *testing.T, models []string) {
 			s.killBoth(model, before, baseline, webdav)
 		}
 	}
-	s.verdict()
+	s.Verdict()
 }
 
 // killOne: where floors hold without the node and no node is free, nothing
 // moves, however long it is away, and nothing moves when it returns.
-func (s *site) killOne(model string, before []duty, baseline map[string]int, victim string) {
+func (s *scene) killOne(model string, before []site.Duty, baseline map[string]int, victim string) {
 	s.t.Helper()
 	began := time.Now()
-	s.kill(model+": one node killed", victim)
-	status := s.untilState("down", victim)
-	s.t.Logf("%s: %s killed, down after %.1f s (down_after %s)", model, victim, time.Since(began).Seconds(), downAfter)
-	if err := floorsKept(status); err != nil {
+	s.KillAgents(model+": one node killed", victim)
+	status := s.UntilState("down", victim)
+	s.t.Logf("%s: %s killed, down after %.1f s (down_after %s)", model, victim, time.Since(began).Seconds(), site.DownAfter)
+	if err := site.FloorsKept(status); err != nil {
 		s.t.Errorf("%s without %s: %v", model, victim, err)
 	}
 	if status.State != "degraded" {
 		s.t.Errorf("%s without %s: state %s", model, victim, status.State)
 	}
-	cluster.Quiet(s.t, replaceAfter+2*time.Second-time.Since(began), model+" without "+victim, func() error { return s.same(before, nil) })
-	s.revive(victim)
-	s.Until(bound, model+" whole again", readyAgain(baseline))
-	s.watcher.Healed(victim)
-	if err := s.same(before, nil); err != nil {
+	cluster.Quiet(s.t, site.ReplaceAfter+2*time.Second-time.Since(began), model+" without "+victim, func() error { return s.Same(before, nil) })
+	s.Revive(victim)
+	s.Until(site.Bound, model+" whole again", site.ReadyAgain(baseline))
+	s.Watcher.Healed(victim)
+	if err := s.Same(before, nil); err != nil {
 		s.t.Errorf("%s after %s returned: %v", model, victim, err)
 	}
 }
 
 // killBoth: the floor is mended by borrowing as soon as they are down; nothing
 // else moves; it is given back when they have returned.
-func (s *site) killBoth(model string, before []duty, baseline map[string]int, victims []string) {
+func (s *scene) killBoth(model string, before []site.Duty, baseline map[string]int, victims []string) {
 	s.t.Helper()
 	began := time.Now()
 	from := s.Newest()
-	s.kill(model+": both carriers of webdav killed", victims...)
-	s.untilState("down", victims...)
+	s.KillAgents(model+": both carriers of webdav killed", victims...)
+	s.UntilState("down", victims...)
 	down := time.Since(began)
-	borrowed := func(d duty) bool { return d.borrowed && d.service == "webdav" && !slices.Contains(victims, d.node) }
-	s.Until(bound, model+": webdav is served elsewhere", floorsKept)
+	borrowed := func(d site.Duty) bool {
+		return d.Borrowed && d.Service == "webdav" && !slices.Contains(victims, d.Node)
+	}
+	s.Until(site.Bound, model+": webdav is served elsewhere", site.FloorsKept)
 	s.t.Logf("%s: %s killed, down after %.1f s, webdav ready elsewhere after %.1f s (goal: down_after %s and 2 s)",
-		model, strings.Join(victims, " and "), down.Seconds(), time.Since(began).Seconds(), downAfter)
+		model, strings.Join(victims, " and "), down.Seconds(), time.Since(began).Seconds(), site.DownAfter)
 	var lender string
-	for _, d := range s.mustDuties() {
+	for _, d := range s.MustDuties() {
 		if borrowed(d) {
-			lender = d.node
+			lender = d.Node
 		}
 	}
 	if lender == "" {
-		s.t.Fatalf("%s: nobody borrowed webdav: %+v", model, s.mustDuties())
+		s.t.Fatalf("%s: nobody borrowed webdav: %+v", model, s.MustDuties())
 	}
 	onlyLoan := func() error {
-		return s.same(before, func(d duty) bool { return borrowed(d) && d.node == lender })
+		return s.Same(before, func(d site.Duty) bool { return borrowed(d) && d.Node == lender })
 	}
 	// Past replace_after no node is free for their seats: they stay open, the
 	// loan stays where it is.
-	cluster.Quiet(s.t, replaceAfter+2*time.Second-time.Since(began), model+" without "+strings.Join(victims, " and "), onlyLoan)
+	cluster.Quiet(s.t, site.ReplaceAfter+2*time.Second-time.Since(began), model+" without "+strings.Join(victims, " and "), onlyLoan)
 	status, err := s.Status()
 	if err == nil {
-		err = floorsKept(status)
+		err = site.FloorsKept(status)
 	}
 	if err != nil {
 		s.t.Errorf("%s past replace_after: %v", model, err)
 	}
-	s.revive(victims...)
-	s.watcher.Healed(victims...)
-	s.Until(bound, model+" whole again", readyAgain(baseline))
-	cluster.Until(s.t, bound, model+": webdav is given back", func() error { return s.same(before, nil) })
-	if starts := s.events.Since(from, "assignment.start"); len(starts) > 0 {
+	s.Revive(victims...)
+	s.Watcher.Healed(victims...)
+	s.Until(site.Bound, model+" whole again", site.ReadyAgain(baseline))
+	cluster.Until(s.t, site.Bound, model+": webdav is given back", func() error { return s.Same(before, nil) })
+	if starts := s.Events.Since(from, "assignment.start"); len(starts) > 0 {
 		s.t.Logf("%s: %d starts: %+v", model, len(starts), starts)
 	}
 }
@@ -149,38 +152,38 @@ type move struct {
 // The plan that waits for approval is the one that is carried out without:
 // both ways from the same cluster, side by side.
 func TestWithRepairByApprovalNothingMovesUntilTheShownPlanIsApproved(t *testing.T) {
-	nodes := hosts(t)
+	nodes := site.Hosts(t)
 	s := newSite(t, nodes)
-	status := s.apply("service-specific", s.file("service-specific", nil))
-	s.watch(nodes)
-	s.watcher.Floors(floorsOf(status))
-	s.watcher.Repair(true)
-	before, baseline := s.mustDuties(), status.Ready()
-	webdav := carriers(before, "webdav")
+	status := s.Apply("service-specific", s.TopologyFile("service-specific", nil))
+	s.Watch(nodes)
+	s.Watcher.Floors(site.FloorsOf(status))
+	s.Watcher.Repair(true)
+	before, baseline := s.MustDuties(), status.Ready()
+	webdav := site.Carriers(before, "webdav")
 
 	// By itself.
-	s.kill("repair: auto", webdav...)
-	s.untilState("down", webdav...)
-	s.Until(bound, "webdav is served elsewhere", floorsKept)
-	var auto []duty
-	for _, d := range s.mustDuties() {
+	s.KillAgents("repair: auto", webdav...)
+	s.UntilState("down", webdav...)
+	s.Until(site.Bound, "webdav is served elsewhere", site.FloorsKept)
+	var auto []site.Duty
+	for _, d := range s.MustDuties() {
 		if !slices.Contains(before, d) {
 			auto = append(auto, d)
 		}
 	}
-	s.revive(webdav...)
-	s.watcher.Healed(webdav...)
-	s.Until(bound, "whole again", readyAgain(baseline))
-	cluster.Until(t, bound, "webdav is given back", func() error { return s.same(before, nil) })
+	s.Revive(webdav...)
+	s.Watcher.Healed(webdav...)
+	s.Until(site.Bound, "whole again", site.ReadyAgain(baseline))
+	cluster.Until(t, site.Bound, "webdav is given back", func() error { return s.Same(before, nil) })
 
 	// By approval.
-	s.watcher.Repair(false)
-	s.apply("service-specific", s.file("service-specific", func(top *v1.Topology) { top.Policy.Repair = v1.Automation_AUTOMATION_APPROVE }))
-	before = s.mustDuties()
-	s.kill("repair: approve", webdav...)
-	s.untilState("down", webdav...)
+	s.Watcher.Repair(false)
+	s.Apply("service-specific", s.TopologyFile("service-specific", func(top *v1.Topology) { top.Policy.Repair = v1.Automation_AUTOMATION_APPROVE }))
+	before = s.MustDuties()
+	s.KillAgents("repair: approve", webdav...)
+	s.UntilState("down", webdav...)
 	var shown plans
-	cluster.Until(t, bound, "a plan waits", func() error {
+	cluster.Until(t, site.Bound, "a plan waits", func() error {
 		if err := s.JSON(&shown, "plan", "list"); err != nil {
 			return err
 		}
@@ -189,14 +192,14 @@ func TestWithRepairByApprovalNothingMovesUntilTheShownPlanIsApproved(t *testing.
 		}
 		return nil
 	})
-	cluster.Quiet(t, 4*downAfter, "while the plan waits", func() error { return s.same(before, nil) })
-	var planned []duty
+	cluster.Quiet(t, 4*site.DownAfter, "while the plan waits", func() error { return s.Same(before, nil) })
+	var planned []site.Duty
 	for _, w := range shown.Plans[0].Plan.Waves {
 		for _, m := range w.Moves {
 			if m.Action != "start" {
 				t.Errorf("the plan has a move %+v: only starts mend this", m)
 			}
-			planned = append(planned, duty{m.Node, m.Service, m.Pool, "serving", m.Borrowed})
+			planned = append(planned, site.Duty{Node: m.Node, Service: m.Service, Pool: m.Pool, Wanted: "serving", Borrowed: m.Borrowed})
 		}
 	}
 	if !slices.Equal(planned, auto) {
@@ -206,64 +209,64 @@ func TestWithRepairByApprovalNothingMovesUntilTheShownPlanIsApproved(t *testing.
 		t.Errorf("approve of a plan that there is not: %s", r)
 	}
 	s.CLI("plan", "approve", shown.Plans[0].ID, "--yes").OK(t)
-	s.Until(bound, "webdav is served elsewhere", floorsKept)
-	if err := s.same(before, func(d duty) bool { return slices.Contains(planned, d) }); err != nil {
+	s.Until(site.Bound, "webdav is served elsewhere", site.FloorsKept)
+	if err := s.Same(before, func(d site.Duty) bool { return slices.Contains(planned, d) }); err != nil {
 		t.Errorf("after the approval: %v", err)
 	}
-	s.revive(webdav...)
-	s.watcher.Healed(webdav...)
-	s.Until(bound, "whole again", readyAgain(baseline))
-	s.verdict()
+	s.Revive(webdav...)
+	s.Watcher.Healed(webdav...)
+	s.Until(site.Bound, "whole again", site.ReadyAgain(baseline))
+	s.Verdict()
 }
 
 // A node without a seat stands in at once, and only for as long as it must.
 func TestAFreeNodeStandsInAndGivesBackOrKeepsTheSeat(t *testing.T) {
-	nodes := append(hosts(t), cluster.Builtin(t, "node-11", "a", "a1", services...))
+	nodes := append(site.Hosts(t), cluster.Builtin(t, "node-11", "a", "a1", site.Services...))
 	s := newSite(t, nodes)
-	status := s.apply("service-specific", s.file("service-specific", nil))
-	s.watch(nodes)
-	s.watcher.Floors(floorsOf(status))
-	s.watcher.Repair(true)
-	before, baseline := s.mustDuties(), status.Ready()
+	status := s.Apply("service-specific", s.TopologyFile("service-specific", nil))
+	s.Watch(nodes)
+	s.Watcher.Floors(site.FloorsOf(status))
+	s.Watcher.Repair(true)
+	before, baseline := s.MustDuties(), status.Ready()
 	free := ""
 	for _, n := range nodes {
-		if !slices.ContainsFunc(before, func(d duty) bool { return d.node == n.ID }) {
+		if !slices.ContainsFunc(before, func(d site.Duty) bool { return d.Node == n.ID }) {
 			free = n.ID
 		}
 	}
-	victim := carriers(before, "imap")[0]
-	standIn := duty{free, "imap", "imap", "serving", true}
+	victim := site.Carriers(before, "imap")[0]
+	standIn := site.Duty{Node: free, Service: "imap", Pool: "imap", Wanted: "serving", Borrowed: true}
 
-	s.kill("a short absence", victim)
-	s.untilState("down", victim)
-	cluster.Until(t, bound, free+" stands in", func() error { return s.same(append(slices.Clone(before), standIn), nil) })
-	s.revive(victim)
-	s.watcher.Healed(victim)
-	cluster.Until(t, bound, free+" is free again", func() error { return s.same(before, nil) })
+	s.KillAgents("a short absence", victim)
+	s.UntilState("down", victim)
+	cluster.Until(t, site.Bound, free+" stands in", func() error { return s.Same(append(slices.Clone(before), standIn), nil) })
+	s.Revive(victim)
+	s.Watcher.Healed(victim)
+	cluster.Until(t, site.Bound, free+" is free again", func() error { return s.Same(before, nil) })
 
-	s.kill("gone for good", victim)
-	s.untilState("down", victim)
-	cluster.Until(t, bound, "the seat is "+free+"'s", func() error {
-		now, err := s.duties()
+	s.KillAgents("gone for good", victim)
+	s.UntilState("down", victim)
+	cluster.Until(t, site.Bound, "the seat is "+free+"'s", func() error {
+		now, err := s.Duties()
 		if err != nil {
 			return err
 		}
-		if !slices.Contains(now, duty{free, "imap", "imap", "serving", false}) {
+		if !slices.Contains(now, site.Duty{Node: free, Service: "imap", Pool: "imap", Wanted: "serving", Borrowed: false}) {
 			return fmt.Errorf("assigned: %+v", now)
 		}
 		return nil
 	})
-	s.revive(victim)
-	s.watcher.Healed(victim)
-	s.Until(bound, victim+" is free now", func(status *cluster.Status) error {
-		now, err := s.duties()
+	s.Revive(victim)
+	s.Watcher.Healed(victim)
+	s.Until(site.Bound, victim+" is free now", func(status *cluster.Status) error {
+		now, err := s.Duties()
 		if err != nil {
 			return err
 		}
-		if slices.ContainsFunc(now, func(d duty) bool { return d.node == victim }) {
+		if slices.ContainsFunc(now, func(d site.Duty) bool { return d.Node == victim }) {
 			return fmt.Errorf("assigned: %+v", now)
 		}
-		return readyAgain(baseline)(status)
+		return site.ReadyAgain(baseline)(status)
 	})
-	s.verdict()
+	s.Verdict()
 }
