@@ -133,8 +133,11 @@ func (s *session) lives() error {
 	}
 	for {
 		line, err := s.in.ReadString('\n')
-		if err != nil || strings.HasPrefix(line, "* BYE") {
-			return fmt.Errorf("the session ended: %q, %v", line, err)
+		if err != nil {
+			return fmt.Errorf("the session ended: %w", err)
+		}
+		if strings.HasPrefix(line, "* BYE") {
+			return fmt.Errorf("the session was ended: %q", line)
 		}
 		if strings.HasPrefix(line, tag+" ") {
 			return nil
