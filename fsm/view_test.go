@@ -43,6 +43,8 @@ func TestTheViewOfAPlannedTopologyHasItsFloors(t *testing.T) {
 	if view.Revision != 1 || view.Floors["imap"].GetFloor() != 1 || len(view.Nodes) != 2 || view.Target != target || !view.Now.Equal(now) {
 		t.Fatalf("view in force: %+v", view)
 	}
+	b.mustDo(b.settle())
+	s = b.m.State()
 	planned := topology.Effective(floor(unified("imap", "jmap"), "imap", 2))
 	view = Rollout(s, planned, target, now, nil)
 	if view.Revision != 0 || view.Floors["imap"].GetTarget() != 2 || view.Floors["imap"].GetFloor() != 2 || view.Floors["jmap"].GetFloor() != 0 {
