@@ -3,12 +3,15 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"time"
 
 	"roster/client/identity"
+	"roster/server/raftnode"
 	"roster/server/rebalance"
 	"roster/server/session"
 )
@@ -38,6 +41,16 @@ type Config struct {
 	// Version is told to other members.
 	Version string
 	Logger  *slog.Logger
+
+	// memory stands in for the network, in tests.
+	memory *memory
+}
+
+// memory is a network within one process, as one member sees it.
+type memory struct {
+	raft   *raftnode.Memory
+	listen func(address string) (net.Listener, error)
+	dial   func(ctx context.Context, address string) (net.Conn, error)
 }
 
 // Validate reports every fault at once.

@@ -86,12 +86,13 @@ func (m *Member) open() error {
 			}
 		}
 	}
+	network := m.network()
 	// Before the port: where this very member runs already, its data folder is in
 	// use, which says more than that a port is.
 	m.raft, err = raftnode.Open(raftnode.Config{
 		Dir: m.cfg.Dir, Identity: m.identity, Machine: m.machine, Bind: m.cfg.RaftListen,
 		ServerTLS: certs.raft, ClientTLS: certs.client, VerifyPeer: m.onlyMembers,
-		ResolvePeer: m.raftAddress, Logger: m.log, Version: m.cfg.Version,
+		ResolvePeer: m.raftAddress, Logger: m.log, Version: m.cfg.Version, Memory: network.raft,
 	})
 	if err != nil {
 		return err
@@ -101,10 +102,11 @@ func (m *Member) open() error {
 			return err
 		}
 	}
-	if m.listener, err = net.Listen("tcp", address); err != nil {
+	if m.listener, err = network.listen(address); err != nil {
 		return fmt.Errorf("listen for agents and clients on %s: %w: is another member running, or the port taken? (--listen)", address, err)
 	}
 	m.peers = rpc.NewPeers(certs.client)
+	m.peers.Dial = network.dial
 	m.gate = rpc.NewGate(m.identity.ID, m.raft, m.machine, m.peers)
 	m.hub, err = session.New(session.Config{
 		Machine: m.machine, Proposer: m.gate, HasLeader: m.gate.HasLeader, Fresh: m.gate.Fresh,
@@ -126,6 +128,14 @@ func (m *Member) open() error {
 	}
 	rpc.Register(m.grpc, services)
 	return m.openWeb(services)
+}
+
+// network is the one that the member speaks over: TCP.
+func (m *Member) network() memory {
+	if m.cfg.memory != nil {
+		return *m.cfg.memory
+	}
+	return memory{listen: func(address string) (net.Listener, error) { return net.Listen("tcp", address) }}
 }
 
 // certificates are the TLS settings of a member's ports; all nil on loopback

@@ -59,6 +59,9 @@ type Config struct {
 	// while, and how many are kept for followers that lag. Zero: 4096.
 	SnapshotThreshold uint64
 
+	// Memory stands in for the network. Nil: TCP.
+	Memory *Memory
+
 	// transport stands in for the network, stores for the disk, in tests.
 	transport func(raft.ServerID) raft.Transport
 	wrapStore func(logStore) logStore
@@ -74,6 +77,10 @@ const (
 func (c Config) withDefaults() Config {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if memory := c.Memory; memory != nil {
+		address := c.Identity.RaftAddress
+		c.transport = func(raft.ServerID) raft.Transport { return memory.attach(address) }
 	}
 	if c.Bind == "" {
 		c.Bind = c.Identity.RaftAddress

@@ -1,8 +1,10 @@
 package rpc
 
 import (
+	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"sync"
 	"time"
 
@@ -21,6 +23,8 @@ import (
 // Peers keeps one connection to each other member's API address.
 type Peers struct {
 	tls *tls.Config // nil: plain, loopback only
+	// Dial stands in for the network, if set before the first use.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 
 	mu       sync.Mutex
 	closed   bool
@@ -47,7 +51,7 @@ func (p *Peers) Conn(address string) (*grpc.ClientConn, error) {
 	if p.tls != nil {
 		creds = credentials.NewTLS(p.tls)
 	}
-	c, err := grpc.NewClient("passthrough:///"+address,
+	options := []grpc.DialOption{
 		grpc.WithTransportCredentials(creds),
 		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: 10 * time.Second, Timeout: 5 * time.Second, PermitWithoutStream: true}),
 		// A member that comes back must be reached within an election's time.
@@ -56,8 +60,12 @@ func (p *Peers) Conn(address string) (*grpc.ClientConn, error) {
 			MinConnectTimeout: 2 * time.Second,
 		}),
 		grpc.WithStatsHandler(client.Sent{}),
-		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64<<20)),
-	)
+		grpc.WithDefaultCallOptions(grpc.MaxCallRecvMsgSize(64 << 20)),
+	}
+	if p.Dial != nil {
+		options = append(options, grpc.WithContextDialer(p.Dial))
+	}
+	c, err := grpc.NewClient("passthrough:///"+address, options...)
 	if err != nil {
 		return nil, fmt.Errorf("dial member at %s: %w", address, err)
 	}
