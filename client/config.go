@@ -1,6 +1,7 @@
 package client
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -29,6 +30,8 @@ type Config struct {
 	// Lean keeps a connection that lives for ever small: fixed windows of 64 KiB
 	// and buffers of 4 KiB. Agents want it; whoever lists many nodes does not.
 	Lean bool
+	// Dial, nil: TCP.
+	Dial func(ctx context.Context, address string) (net.Conn, error)
 	// Logger hears which members could not be reached, at debug level. Nil:
 	// nobody does.
 	Logger *slog.Logger

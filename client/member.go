@@ -112,6 +112,9 @@ func (c *Client) dialOptions() []grpc.DialOption {
 		// Retries are ours: they know which writes are safe.
 		grpc.WithDisableRetry(),
 	}
+	if c.config.Dial != nil {
+		options = append(options, grpc.WithContextDialer(c.config.Dial))
+	}
 	if c.config.Lean {
 		options = append(options,
 			grpc.WithStaticStreamWindowSize(64<<10), grpc.WithStaticConnWindowSize(64<<10),
