@@ -1,7 +1,9 @@
 package fsm
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"roster/fsm/topology"
@@ -9,8 +11,14 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
+// servedAhead is the reason of what an agent that was ahead turned out to serve;
+// worded for ever, as servedAlready.
+const servedAhead = "it served when its agent was let follow again"
+
 // adoptNode lets an agent that holds a newer set than the cluster knows follow
 // again: the set in force gets a generation above it, and replaces it by name.
+// What the agent serves beyond the set joins it first: others may have it not
+// yet, and it is to end in order.
 func (d *draft) adoptNode(c *storev1.AdoptNode) *storev1.Result {
 	before, refusal := d.node(c.GetId())
 	if refusal != nil {
@@ -24,14 +32,43 @@ func (d *draft) adoptNode(c *storev1.AdoptNode) *storev1.Result {
 		return refused(codeFailedPrecondition, ReasonNotAhead, "node %s is not ahead of the cluster: its agent follows already", c.GetId())
 	}
 	after := copyNode(before)
+	joined := d.joinServing(after, servedAhead)
 	after.Generation = max(before.GetGeneration(), ahead.GetGeneration()) + 1
 	after.Supersedes, after.Ahead = ahead, nil
 	d.emit(&v1.Event{
 		Kind: EventNodeAdopted, Node: c.GetId(),
-		Message: fmt.Sprintf("node %s follows the cluster again: its set of generation %d replaces the one of epoch %d, generation %d, that it held", c.GetId(), after.GetGeneration(), ahead.GetEpoch(), ahead.GetGeneration()),
+		Message: fmt.Sprintf("node %s follows the cluster again: its set of generation %d replaces the one of epoch %d, generation %d, that it held; %s joined its set", c.GetId(), after.GetGeneration(), ahead.GetEpoch(), ahead.GetGeneration(), amount(joined, "service")),
 	})
 	d.putNode(before, after)
 	return &storev1.Result{Generation: after.GetGeneration(), Changed: true}
+}
+
+// joinServing adds to a node's set what its agent reports as serving and the set
+// has not, without a seat, and calls off the drains of what serves. It gives how
+// many services joined; the generation is the caller's.
+func (d *draft) joinServing(n *v1.Node, reason string) (joined int) {
+	var set []*v1.Assignment
+	serves := servingReports(n.GetReports())
+	for _, a := range n.GetAssignments() {
+		if a.GetWanted() != v1.Wanted_WANTED_SERVING && serves[a.GetService()] {
+			back := d.serving(n, a.GetService(), a.GetPool(), reason)
+			back.Borrowed = a.GetBorrowed()
+			a = back
+		}
+		set = append(set, a)
+	}
+	for _, service := range sortedKeys(serves) {
+		// What an observing agent reports joins anyway; see mirror.
+		if assignment(n, service) == nil && !observes(n) {
+			a := d.serving(n, service, "", reason)
+			a.Borrowed = true
+			set = append(set, a)
+			joined++
+		}
+	}
+	slices.SortFunc(set, func(a, b *v1.Assignment) int { return cmp.Compare(a.GetService(), b.GetService()) })
+	n.Assignments = set
+	return joined
 }
 
 // retired: the agent that speaks for a node was replaced, and the next one has

@@ -56,6 +56,24 @@ func TestAnAdoptedNodesSetReplacesTheNewerOneByName(t *testing.T) {
 	b.refuse(ReasonNotAhead, &storev1.AdoptNode{Id: "node-1"})
 }
 
+// A newer set may have brought it services that nobody else serves yet, by the
+// cluster's older word: they end in order, as others are ready.
+func TestWhatAnAdoptedNodeServesBeyondItsSetIsNotStoppedByTheWay(t *testing.T) {
+	b := served(t, claims("imap", "jmap", "webdav"), "imap")
+	report := b.reports("node-1", serving, "imap", "jmap")
+	report.ReportedGeneration, report.Ahead = 77, &v1.SetVersion{Epoch: 3, Generation: 77}
+	b.mustDo(report)
+	b.mustDo(&storev1.AdoptNode{Id: "node-1"})
+	n := b.m.State().Node("node-1")
+	jmap := assignment(n, "jmap")
+	if len(n.GetAssignments()) != 2 || !jmap.GetBorrowed() || jmap.GetWanted() != v1.Wanted_WANTED_SERVING || jmap.GetReason() == "" || !rollout.Ready(n, "jmap") {
+		t.Fatalf("its set: %v", n.GetAssignments())
+	}
+	if n.GetGeneration() != 78 {
+		t.Fatalf("generation %d", n.GetGeneration())
+	}
+}
+
 func TestASetFromBeyondAllReasonIsNotBelieved(t *testing.T) {
 	b := served(t, claims("imap"), "imap")
 	for _, v := range []*v1.SetVersion{{Epoch: math.MaxUint64}, {Generation: math.MaxUint64}} {

@@ -1,9 +1,7 @@
 package fsm
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -54,28 +52,7 @@ func (d *draft) raiseEpoch(c *storev1.RaiseEpoch) *storev1.Result {
 // What the set has and the agent does not serve stays wanted.
 func (d *draft) confirm(n *v1.Node, reportedGeneration uint64) {
 	n.Unconfirmed = false
-	var set []*v1.Assignment
-	serves := servingReports(n.GetReports())
-	for _, a := range n.GetAssignments() {
-		if a.GetWanted() != v1.Wanted_WANTED_SERVING && serves[a.GetService()] {
-			back := d.serving(n, a.GetService(), a.GetPool(), servedAtRestore)
-			back.Borrowed = a.GetBorrowed()
-			a = back
-		}
-		set = append(set, a)
-	}
-	joined := 0
-	for _, service := range sortedKeys(serves) {
-		// What an observing agent reports joins anyway; see mirror.
-		if assignment(n, service) == nil && !observes(n) {
-			a := d.serving(n, service, "", servedAtRestore)
-			a.Borrowed = true
-			set = append(set, a)
-			joined++
-		}
-	}
-	slices.SortFunc(set, func(a, b *v1.Assignment) int { return cmp.Compare(a.GetService(), b.GetService()) })
-	n.Assignments = set
+	joined := d.joinServing(n, servedAtRestore)
 	// Generations go on upwards through all histories.
 	n.Generation = max(n.GetGeneration(), reportedGeneration) + 1
 	d.emit(&v1.Event{
