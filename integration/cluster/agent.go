@@ -21,6 +21,11 @@ type Node struct {
 	Host string
 	// Observe: its agent touches nothing until it is activated.
 	Observe bool
+	// NeverStop are services that its host's config never lets be stopped.
+	NeverStop []string
+	// Instance tells a further agent of this node, with a data folder of its own,
+	// from the first; empty: the first.
+	Instance string
 	// Within runs a command where the node is; nil: here.
 	Within func(argv ...string) []string
 	// Services that it can run.
@@ -108,17 +113,21 @@ func lastOutput(dir, node, service string) string {
 // AddAgent writes an agent's config; it starts nothing.
 func (c *Cluster) AddAgent(node Node) *Agent {
 	c.t.Helper()
-	a := &Agent{Node: node, Data: filepath.Join(c.Dir, "data-"+node.ID)}
+	name := node.ID
+	if node.Instance != "" {
+		name += "-" + node.Instance
+	}
+	a := &Agent{Node: node, Data: filepath.Join(c.Dir, "data-"+name)}
 	text, err := yaml.Marshal(a.config(c))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	a.Config = c.File(node.ID+".yaml", string(text))
+	a.Config = c.File(name+".yaml", string(text))
 	argv := a.argv(c, a.Config)
 	if node.Within != nil {
 		argv = node.Within(argv...)
 	}
-	a.Process = newProcess(c.t, "agent-"+node.ID, c.Dir, argv...)
+	a.Process = newProcess(c.t, "agent-"+name, c.Dir, argv...)
 	return a
 }
 
@@ -131,6 +140,9 @@ func (a *Agent) config(c *Cluster) yaml.MapSlice {
 	}
 	if a.Node.Observe {
 		config = append(config, yaml.MapItem{Key: "mode", Value: "observe"})
+	}
+	if len(a.Node.NeverStop) > 0 {
+		config = append(config, yaml.MapItem{Key: "never_stop", Value: a.Node.NeverStop})
 	}
 	if c.secure {
 		files := c.Certs("agent", a.Node.ID)

@@ -28,6 +28,8 @@ type Options struct {
 	Host string
 	// How often agents report; 0: as usual.
 	Heartbeat time.Duration
+	// HTTP: members listen for JSON over HTTP too.
+	HTTP bool
 }
 
 // Cluster is members and agents as processes.
@@ -52,8 +54,9 @@ type Cluster struct {
 // Member is one member's process.
 type Member struct {
 	*Process
-	// Address is its API, RaftAddress its Raft port, Data its folder.
-	Address, RaftAddress, Data string
+	// Address is its API, RaftAddress its Raft port, Data its folder; HTTPAddress
+	// is empty where it does not listen for HTTP.
+	Address, RaftAddress, HTTPAddress, Data string
 }
 
 // Files are one identity's certificate.
@@ -117,6 +120,9 @@ func Prepare(t testing.TB, options Options) *Cluster {
 		name := fmt.Sprintf("member-%d", i+1)
 		m := &Member{
 			Address: at(ports[2*i]), RaftAddress: at(ports[2*i+1]), Data: filepath.Join(c.Dir, name),
+		}
+		if options.HTTP {
+			m.HTTPAddress = at(loopback.Ports(t, 1)[0])
 		}
 		m.Process = newProcess(t, name, c.Dir, m.serverArgv(c, name)...)
 		c.Members = append(c.Members, m)

@@ -30,6 +30,9 @@ type Status struct {
 		Cordoned bool     `json:"cordoned"`
 		Mode     string   `json:"mode"`
 		Services []string `json:"services"`
+		Draining []string `json:"draining"`
+		Drained  bool     `json:"drained"`
+		HandsOff bool     `json:"hands_off"`
 	} `json:"nodes"`
 	Endpoints []struct {
 		Service string `json:"service"`

@@ -47,6 +47,9 @@ func (m *Member) serverArgv(c *Cluster, name string) []string {
 	if c.beat != 0 {
 		argv = append(argv, "--heartbeat", c.beat.String())
 	}
+	if m.HTTPAddress != "" {
+		argv = append(argv, "--http-listen", m.HTTPAddress)
+	}
 	return append(argv, c.tls("member", name)...)
 }
 
