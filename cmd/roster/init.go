@@ -91,7 +91,7 @@ others (ten times --round-trip), relaxed for machines short of processors.`,
 			return fmt.Errorf("init: %w", err)
 		}
 		sh.say("Cluster %s (%s) has its first member, %s (%s).\n", made.ClusterName, made.ClusterID, made.Name, made.ID)
-		given := certFlags(sh.connect.Files)
+		given := serverFlags(sh.connect.Files, made.Name)
 		sh.say("Start it:            roster server --data %s%s", place.dir, given)
 		if given == "" {
 			sh.say("  with certificates: roster server --data %s --ca ca.pem --cert member-%s.pem --key member-%[2]s-key.pem", place.dir, made.Name)

@@ -52,7 +52,7 @@ keeps its id and joins once.`,
 		if joined.Replaces != "" {
 			sh.say("It replaces member %s, which is removed once this one has a vote.", joined.Replaces)
 		}
-		sh.say("Start it:  roster server --data %s%s", place.dir, certFlags(sh.connect.Files))
+		sh.say("Start it:  roster server --data %s%s", place.dir, serverFlags(sh.connect.Files, joined.Name))
 		return nil
 	}
 	return cmd

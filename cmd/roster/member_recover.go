@@ -78,7 +78,7 @@ func (sh *shell) survivor(s raftnode.Survivor) {
 
 // goOn says what comes after a member was made that is alone.
 func (sh *shell) goOn(dir string, identity raftnode.Identity) {
-	given := certFlags(sh.connect.Files)
+	given := serverFlags(sh.connect.Files, identity.Name)
 	if given == "" && identity.Certificates {
 		given = fmt.Sprintf(" --ca ca.pem --cert member-%s.pem --key member-%[1]s-key.pem", identity.Name)
 	}

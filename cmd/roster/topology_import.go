@@ -25,9 +25,9 @@ func newTopologyImport(sh *shell) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "import [-f FILE]",
 		Short: "Write the topology that matches what nodes serve already",
-		Long: `Write the topology that matches what the nodes that observe serve already: a pool
-for each set of services, with its nodes named one by one. It goes to the output,
-or to FILE. Nothing is changed in the cluster; the plan of the file is made and
+		Long: `Write the topology that matches what the nodes serve already, as their agents
+observe it: a pool for each set of services, with its nodes named one by one. It
+goes to the output, or to FILE. Nothing is changed in the cluster; the plan of the file is made and
 shown, and is empty.
 
 With --detailed-exitcode it exits with 2 where the plan is not empty.`,

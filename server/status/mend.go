@@ -35,7 +35,8 @@ func (t *teller) mend() {
 	if frozen := t.nodes(isFrozen); len(frozen) > 0 {
 		t.say("Remove the freeze file on %s to let Roster act there.", list(frozen))
 	}
-	if observing := t.nodes(observes); len(observing) > 0 {
+	observing := t.nodes(observes)
+	if len(observing) > 0 && t.s.GetTopology() != nil {
 		t.say("`roster node activate %s` hands it over to Roster; nothing there is restarted.", observing[0])
 	}
 	if drained := t.nodes(isDrained); len(drained) > 0 {
@@ -44,7 +45,11 @@ func (t *teller) mend() {
 	if barred := t.barred(); len(barred) > 0 {
 		t.say("When what failed is mended: `roster node uncordon %s` lets it be tried there at once.", barred[0].node)
 	}
-	if t.s.GetTopology() == nil && t.in.State.Cluster() != nil {
+	switch {
+	case t.s.GetTopology() != nil || t.in.State.Cluster() == nil:
+	case len(observing) > 0:
+		t.say("No topology was applied yet: `roster topology import -f FILE` writes the one that matches what runs, then `roster topology apply -f FILE`.")
+	default:
 		t.say("No topology was applied yet: `roster topology apply -f FILE`.")
 	}
 }

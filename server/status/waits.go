@@ -51,7 +51,8 @@ func (t *teller) sayReplace(n *v1.Node) string {
 	case v1.Automation_AUTOMATION_APPROVE:
 		return fmt.Sprintf("%s may be given away from %s on, if it stays down and you approve it.", seats, when)
 	}
-	return fmt.Sprintf("%s %s to another node at %s, unless it comes back.", seats, plural(len(pools), "goes", "go"), when)
+	return fmt.Sprintf("%s %s to another node at %s, unless it comes back; %s open where no node is free for %s.", seats,
+		plural(len(pools), "goes", "go"), when, plural(len(pools), "it stays", "they stay"), plural(len(pools), "it", "them"))
 }
 
 // sayDrain says how far a drain has come.

@@ -166,7 +166,7 @@ func TestWhatIsTheMatterIsToldWithItsMend(t *testing.T) {
 				l.Register("n-3", "jmap") // cannot take it
 				l.SetState("n-1", v1.NodeState_NODE_STATE_DOWN)
 			}, 48 * time.Second, broken, "Down: n-1.",
-			[]string{"The seat of n-1 in pool imap goes to another node at 00:05:00 UTC, in 4m12s, unless it comes back.", "roster node remove --force n-1"}, nil,
+			[]string{"The seat of n-1 in pool imap goes to another node at 00:05:00 UTC, in 4m12s, unless it comes back; it stays open where no node is free for it.", "roster node remove --force n-1"}, nil,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -17,7 +17,7 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// ErrNothing means that no node observes anything that serves.
+// ErrNothing means that no node serves anything.
 var ErrNothing = errors.New("no node observes a service that answers")
 
 // Draft is a topology that matches what runs.
@@ -32,18 +32,19 @@ type set struct {
 	services, nodes []string
 }
 
-// From writes the topology that matches what the nodes that observe serve.
-// Nodes that act, or serve nothing, are in no pool of it.
+// From writes the topology that matches what nodes serve before there is one:
+// those that observe, and those that were handed over before it was written.
+// Nodes that serve nothing are in no pool of it.
 func From(name, cluster string, nodes []*v1.Node) (*Draft, error) {
 	nodes = slices.SortedStableFunc(slices.Values(nodes), func(a, b *v1.Node) int { return placement.Compare(a.GetId(), b.GetId()) })
 	sets := map[string]*set{}
 	var remarks []string
 	for _, n := range nodes {
-		if n.GetMode() != v1.AgentMode_AGENT_MODE_OBSERVE {
-			remarks = append(remarks, n.GetId()+" acts: it is in no pool here, and free for what you add")
+		services := serves(n)
+		if len(services) == 0 && n.GetMode() != v1.AgentMode_AGENT_MODE_OBSERVE {
+			remarks = append(remarks, n.GetId()+" acts and serves nothing: it is in no pool here, and free for what you add")
 			continue
 		}
-		services := serves(n)
 		if len(services) == 0 {
 			remarks = append(remarks, n.GetId()+" observes and serves nothing: it is in no pool")
 			continue
@@ -79,8 +80,8 @@ func From(name, cluster string, nodes []*v1.Node) (*Draft, error) {
 	return &Draft{Topology: t, Source: write(t, ready, remarks)}, nil
 }
 
-// serves is what an observing node's set has: Apply mirrors there what its agent
-// sees answering.
+// serves is what a node's set has: where its agent observes, Apply mirrors there
+// what it sees answering, and a node that is handed over keeps it.
 func serves(n *v1.Node) (services []string) {
 	for _, a := range n.GetAssignments() {
 		if a.GetWanted() == v1.Wanted_WANTED_SERVING {
@@ -104,7 +105,7 @@ func silentClaims(n *v1.Node, services []string) (silent []string) {
 func write(t *v1.Topology, ready map[string]int, remarks []string) []byte {
 	var b strings.Builder
 	comment := func(format string, a ...any) { b.WriteString("# " + fmt.Sprintf(format, a...) + "\n") }
-	comment("What the nodes that observe serve already. Applying it moves nothing.")
+	comment("What the nodes serve already. Applying it moves nothing.")
 	comment("Pools name their nodes one by one; once Roster acts, `where` and a size do better.")
 	b.WriteString("#\n")
 	comment("A floor is the fewest ready nodes that a service may have: 1 each, unless you")

@@ -26,15 +26,17 @@ func observing(id string, services ...string) *v1.Node {
 }
 
 func TestEachSetOfServicesIsAPoolWithItsNodes(t *testing.T) {
-	acting := observing("mail-7", "imap")
+	acting := observing("mail-7", "imap") // handed over before there was a topology
 	acting.Mode = v1.AgentMode_AGENT_MODE_ACT
+	free := observing("mail-6")
+	free.Mode = v1.AgentMode_AGENT_MODE_ACT
 	silent := observing("mail-8")
 	silent.Claims.Services = []*v1.ServiceClaim{{Name: "imap"}}
 	half := observing("mail-9", "imap")
 	half.Claims.Services = append(half.Claims.Services, &v1.ServiceClaim{Name: "jmap"})
 	d, err := draft.From("what-runs", "example-mail", []*v1.Node{
 		observing("mail-10", "imap", "jmap"), observing("mail-1", "jmap", "imap"), observing("mail-2", "imap", "jmap"), observing("mail-3", "imap", "jmap"),
-		observing("mx-b", "smtp-inbound", "spam-trap"), observing("mx-a", "smtp-inbound", "spam-trap"), acting, silent, half,
+		observing("mx-b", "smtp-inbound", "spam-trap"), observing("mx-a", "smtp-inbound", "spam-trap"), acting, free, silent, half,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +54,7 @@ func TestEachSetOfServicesIsAPoolWithItsNodes(t *testing.T) {
 }
 
 func TestWithoutANodeThatServesThereIsNothingToImport(t *testing.T) {
-	acting := observing("a", "imap")
+	acting := observing("a")
 	acting.Mode = v1.AgentMode_AGENT_MODE_UNSPECIFIED
 	leaving := observing("b", "imap")
 	leaving.Assignments[0].Wanted = v1.Wanted_WANTED_DRAINING

@@ -86,7 +86,7 @@ func Node(w io.Writer, look Look, node *v1.Node) error {
 	facts := look.table("", "IN FORCE", "AGENT SAYS", "OPERATOR SET")
 	facts.Row("region", word.Or(node.GetRegion()), word.Or(node.GetClaims().GetRegion()), set(settings.Region))
 	facts.Row("zone", word.Or(node.GetZone()), word.Or(node.GetClaims().GetZone()), set(settings.Zone))
-	facts.Row("capacity", fmt.Sprint(node.GetCapacity()), fmt.Sprint(node.GetClaims().GetCapacity()), set(settings.Capacity))
+	facts.Row("capacity", fmt.Sprint(node.GetCapacity()), claimed(node.GetClaims().GetCapacity()), set(settings.Capacity))
 	facts.Row("labels", labels(node.GetLabels()), labels(node.GetClaims().GetLabels()), labels(settings.GetLabels()))
 	section(&out, facts)
 
@@ -103,6 +103,14 @@ func Node(w io.Writer, look Look, node *v1.Node) error {
 	_, body, _ := strings.Cut(rest.String(), "\n")
 	out.WriteString(body)
 	return write(w, &out)
+}
+
+// claimed is a capacity that an agent named, if it named one.
+func claimed(capacity uint32) string {
+	if capacity == 0 {
+		return "-"
+	}
+	return fmt.Sprint(capacity)
 }
 
 // nodeSentences is what an operator, its host or its past say of a node.
