@@ -118,9 +118,11 @@ func TestPlacingAgainAfterSeatsAndLoansMovesNothing(t *testing.T) {
 			w.anything(t)
 			t.Log(w.describe())
 			target := w.step()
-			if w.freed {
-				// A node that failed is free for something else only now.
-				target = w.step()
+			// A node that failed is free for something else only then.
+			for range 4 {
+				if w.freed {
+					target = w.step()
+				}
 			}
 			after := w.sets()
 			again := w.step()

@@ -272,7 +272,8 @@ func capacity(n *v1.Node) uint32 {
 
 // admit says whether a node may be a member of a pool. A seat that would start
 // nothing is not closed to cordoned nodes, or to nodes that are not up: there
-// they serve on as they do.
+// they serve on as they do. But a node that is down helps no pool other than its
+// own.
 func (p *problem) admit(n *nodeFacts, k int) barrier {
 	pool := &p.pools[k]
 	if b := pool.rules(n); b != free {
@@ -289,7 +290,7 @@ func (p *problem) admit(n *nodeFacts, k int) barrier {
 		return free
 	case n.leaves && !n.down:
 		return troubled
-	case !missing && !p.troubledIn(n, pool.services):
+	case !missing && !p.troubledIn(n, pool.services) && !(n.down && slices.Contains(n.holds, true)):
 		return free
 	}
 	return p.closed(n, pool.services)

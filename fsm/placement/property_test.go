@@ -93,18 +93,21 @@ func placed(t *rapid.T, top *v1.Topology, nodes []*v1.Node) *Target {
 }
 
 // fitting is admission as the design puts it.
-func fitting(n *v1.Node, p *v1.Pool) (may, now bool) {
+func fitting(top *v1.Topology, n *v1.Node, p *v1.Pool) (may, now bool) {
 	for key, values := range p.Where {
 		have := map[string]string{"region": n.Region, "zone": n.Zone, "id": n.Id, "egress": n.Labels["egress"]}[key]
 		if !slices.Contains(values.Values, have) {
 			return false, false
 		}
 	}
-	holds, serves := false, map[string]bool{}
+	holds, elsewhere, serves := false, false, map[string]bool{}
 	for _, a := range n.Assignments {
 		serves[a.Service] = true
 		if a.Wanted == v1.Wanted_WANTED_SERVING {
 			holds = holds || a.Pool == p.Name && slices.Contains(p.Services, a.Service)
+			for _, other := range top.Pools {
+				elsewhere = elsewhere || a.Pool == other.Name && slices.Contains(other.Services, a.Service)
+			}
 		}
 	}
 	every := true
@@ -114,7 +117,7 @@ func fitting(n *v1.Node, p *v1.Pool) (may, now bool) {
 		}
 		every = every && serves[s]
 	}
-	return true, holds || every || n.State == v1.NodeState_NODE_STATE_UP && !n.Settings.Cordoned
+	return true, holds || every && !(elsewhere && n.State == v1.NodeState_NODE_STATE_DOWN) || n.State == v1.NodeState_NODE_STATE_UP && !n.Settings.Cordoned
 }
 
 func TestHardRulesHoldForAnyTopologyAndNodes(t *testing.T) {
@@ -135,7 +138,7 @@ func TestHardRulesHoldForAnyTopologyAndNodes(t *testing.T) {
 			}
 			seated[s.Node] = true
 			got[s.Pool]++
-			if _, now := fitting(byID[s.Node], pools[s.Pool]); !now {
+			if _, now := fitting(top, byID[s.Node], pools[s.Pool]); !now {
 				t.Fatalf("%s may have no seat in %v", s.Node, pools[s.Pool])
 			}
 			if s.Reason == "" {
@@ -155,7 +158,7 @@ func TestHardRulesHoldForAnyTopologyAndNodes(t *testing.T) {
 			}
 			// No node is left over that a short or open pool could take.
 			for _, n := range nodes {
-				_, now := fitting(n, p)
+				_, now := fitting(top, n, p)
 				if now && !seated[n.Id] && (size.Got < size.Wanted || p.GetAll()) && p.GetWeight() == 0 {
 					t.Fatalf("%s has no seat, and %s has size %v", n.Id, p.Name, size)
 				}
@@ -230,10 +233,23 @@ func TestPlacingAgainOnTheWayGivesTheSameTarget(t *testing.T) {
 }
 
 // leftoversCompete: where there are too few nodes, an `all` pool and weights, or
-// two `all` pools, want the same ones. Such a topology is refused where the
-// nodes are the very same; else it takes more than one round to settle.
+// two `all` pools, want the same ones; or a node that is on its way from one pool
+// to another is needed by both. The reader refuses the former where the nodes
+// are the very same; it takes more than one round to settle.
 func leftoversCompete(t *rapid.T, top *v1.Topology, nodes []*v1.Node) bool {
-	_, short := strained(t, View{Topology: top, Nodes: nodes})
+	p, err := compile(View{Topology: top, Nodes: nodes})
+	if err != nil {
+		t.Fatal(err)
+	}
+	several := slices.ContainsFunc(p.nodes, func(n nodeFacts) bool {
+		held := 0
+		for _, holds := range n.holds {
+			if holds {
+				held++
+			}
+		}
+		return held > 1
+	})
 	alls, weights := 0, 0
 	for _, p := range top.Pools {
 		switch kind(p) {
@@ -243,7 +259,7 @@ func leftoversCompete(t *rapid.T, top *v1.Topology, nodes []*v1.Node) bool {
 			alls++
 		}
 	}
-	return short && (alls > 1 || alls > 0 && weights > 0)
+	return p.fill(p.size()).strained && (several || alls > 1 || alls > 0 && weights > 0)
 }
 
 func TestMarkingNodesDownChangesNoSeat(t *testing.T) {
@@ -311,7 +327,7 @@ func TestNoOtherChoiceIsBetter(t *testing.T) {
 			if i < len(nodes) {
 				for k := range len(top.Pools) + 1 {
 					if k > 0 {
-						if _, now := fitting(nodes[i], top.Pools[k-1]); !now || strained && p.known(nodes[i].Id).barrier[k-1] != free {
+						if _, now := fitting(top, nodes[i], top.Pools[k-1]); !now || strained && p.known(nodes[i].Id).barrier[k-1] != free {
 							continue
 						}
 					}
