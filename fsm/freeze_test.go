@@ -149,7 +149,18 @@ func TestWhoWatchesFreezesIsWokenByEach(t *testing.T) {
 		default:
 		}
 		c()
-		<-watch
+		woken(t, watch)
+	}
+}
+
+// woken wants a watch to have fired: Apply and Restore do that before they
+// return.
+func woken(t *testing.T, watch <-chan struct{}) {
+	t.Helper()
+	select {
+	case <-watch:
+	default:
+		t.Fatal("whoever watches freezes was not woken")
 	}
 }
 

@@ -39,7 +39,7 @@ func TestRestraintsAreRestored(t *testing.T) {
 	if err := other.Restore(bytes.NewReader(raw)); err != nil {
 		t.Fatal(err)
 	}
-	<-watch
+	woken(t, watch)
 	was, is := b.m.State(), other.State()
 	if len(is.Freezes()) != 2 || !proto.Equal(is.Freezes()[0], was.Freezes()[0]) {
 		t.Errorf("freezes: %v", is.Freezes())
