@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"roster/integration/cluster"
+	"roster/integration/session"
 )
 
 // sessionOf is the address of a service on a node.
@@ -54,7 +55,7 @@ func TestASavedClusterIsRestoredAndNothingThatServesIsStopped(t *testing.T) {
 	t.Logf("the snapshot: %v", saved(t, file))
 
 	o := dialAll(t, before)
-	imap := openSession(t, s.addressOf("node-1", "imap"))
+	imap := session.Open(t, s.addressOf("node-1", "imap"))
 	lost := s.Members[0]
 	s.loseForGood(s.Members...)
 
@@ -81,7 +82,7 @@ func TestASavedClusterIsRestoredAndNothingThatServesIsStopped(t *testing.T) {
 	s.kept(w)
 
 	o.neverFailed("restore")
-	if err := imap.lives(); err != nil {
+	if err := imap.Lives(); err != nil {
 		t.Errorf("an IMAP session over it all: %v", err)
 	}
 	s.sameAgents()
@@ -160,7 +161,7 @@ func TestARestoreOfAnOlderSnapshotStopsNothingAbruptly(t *testing.T) {
 
 	watcher := cluster.Watch(t, cluster.Targets(s.nodes...), dialEvery, heartbeat)
 	watcher.Floors(floors)
-	imap := openSession(t, s.addressOf("node-3", "imap"))
+	imap := session.Open(t, s.addressOf("node-3", "imap"))
 	lost := s.Members[0]
 	s.loseForGood(s.Members...)
 	watcher.Applied("an older snapshot was restored")
@@ -180,10 +181,10 @@ func TestARestoreOfAnOlderSnapshotStopsNothingAbruptly(t *testing.T) {
 		}
 		return nil
 	})
-	if err := imap.lives(); err != nil {
+	if err := imap.Lives(); err != nil {
 		t.Errorf("a session of what the old topology does not know: %v", err)
 	}
-	_ = imap.conn.Close() // it may go now
+	imap.End() // it may go now
 	s.whole("the old topology is true", "first", 1)
 	watcher.Expect("the old topology", floors)
 	watcher.Verdict()
