@@ -116,7 +116,8 @@ func freezeEvent(kind string, f *v1.Freeze, message, reason string) *v1.Event {
 // misspelt would hold nothing.
 func (d *draft) checkScope(scope string) error {
 	kind, name, named := strings.Cut(scope, ":")
-	known, where := false, ""
+	var known bool
+	var where string
 	switch kind += ":"; {
 	case scope == scopeAll:
 		return nil
