@@ -90,7 +90,10 @@ func TestNothingAcknowledgedIsLostWhoeverOfTheMembersIsKilled(t *testing.T) {
 		leader.Start()
 		s.whole("the leader is back", "first", 3)
 	}
-	follower := s.busiest(s.others(s.Leader(bound)))
+	follower := s.busiest(s.Members)
+	if follower == s.Leader(bound) {
+		s.CLI("member", "transfer", s.others(follower)[0].Name).OK(t)
+	}
 	one.recovers(t, "kill -9 a follower with its agents' sessions", func() { s.reconnects("kill -9 a follower", follower) })
 	follower.Start()
 	s.whole("the follower is back", "first", 3)

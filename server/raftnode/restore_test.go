@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/encoding/protodelim"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"roster/fsm"
@@ -113,6 +114,12 @@ func goesOn(t *testing.T, dir string, before *fsm.State, nodes []string) *testCl
 	for _, n := range state.Nodes() {
 		if !n.GetUnconfirmed() {
 			t.Errorf("node %s is told what to do before it said what it serves", n.GetId())
+		}
+		same := proto.CloneOf(n)
+		was := before.Node(n.GetId())
+		same.Unconfirmed, same.Index = false, was.GetIndex()
+		if !proto.Equal(same, was) {
+			t.Errorf("node %s is\n%v\nit was\n%v", n.GetId(), same, was)
 		}
 	}
 	if members := state.Members(); len(members) != 1 || members[0].GetId() != identity.ID || members[0].GetName() != identity.Name {
