@@ -217,7 +217,7 @@ func (p *problem) addNodes(nodes []*v1.Node) error {
 		p.addSet(n)
 		n.barrier = barriers[i*pools : (i+1)*pools]
 		for k := range p.pools {
-			n.leaves = n.leaves || n.holds[k] && p.seatGone(n, k)
+			n.leaves = n.leaves || (n.holds[k] || n.standsIn[k]) && p.seatGone(n, k)
 		}
 		for k := range p.pools {
 			n.barrier[k] = p.admit(n, k)
