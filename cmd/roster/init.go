@@ -61,7 +61,7 @@ done once per cluster; further members join. It starts nothing.
 
 The timing profile is the whole group's: lan for members in one region, wan for
 others (ten times --round-trip), relaxed for machines short of processors.`,
-		Example: `  roster init --data /var/lib/roster --cluster example-mail --name m1 \
+		Example: `  roster init --data /var/lib/roster/member --cluster example-mail --name m1 \
     --address m1.example.net:7401 --raft-address m1.example.net:7400`,
 		Args: arguments(0, 0),
 	}

@@ -32,7 +32,7 @@ quorum. Its name and addresses must be its own.
 
 It may be run again where it broke off, with the same data folder: the member
 keeps its id and joins once.`,
-		Example: `  roster join --member m1.example.net:7401 --data /var/lib/roster --name m2 \
+		Example: `  roster join --member m1.example.net:7401 --data /var/lib/roster/member --name m2 \
     --address m2.example.net:7401 --raft-address m2.example.net:7400 \
     --ca ca.pem --cert member-m2.pem --key member-m2-key.pem`,
 		Args: arguments(0, 0),

@@ -26,7 +26,7 @@ where they come back, until their data folder was deleted and they joined again.
 Never while a majority may come back: start those instead. Where more than one
 member is left, recover the one with the highest term, and among those the one with
 the highest index; without --yes it says what a member has, and asks.`,
-		Example: "  roster member recover --data /var/lib/roster",
+		Example: "  roster member recover --data /var/lib/roster/member",
 		Args:    arguments(0, 0),
 	}
 	cmd.Flags().StringVar(&dir, "data", "", "the member's data `folder`")

@@ -24,7 +24,7 @@ is stopped at once, however old the snapshot is.
 
 It is for a cluster whose members are all lost. Where one of them is left, "member
 recover" keeps more.`,
-		Example: `  roster member restore --data /var/lib/roster --from roster.snapshot --name m1 \
+		Example: `  roster member restore --data /var/lib/roster/member --from roster.snapshot --name m1 \
     --address m1.example.net:7401 --raft-address m1.example.net:7400`,
 		Args: arguments(0, 0),
 	}

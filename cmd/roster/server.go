@@ -18,7 +18,7 @@ func newServer(sh *shell) *cobra.Command {
 		Long: `Run the member whose data folder init or join made, until it is told to stop; it
 hands leadership over first. Certificates are those of --ca, --cert and --key;
 without them only loopback is accepted.`,
-		Example: `  roster server --data /var/lib/roster --ca ca.pem --cert member-m1.pem --key member-m1-key.pem`,
+		Example: `  roster server --data /var/lib/roster/member --ca ca.pem --cert member-m1.pem --key member-m1-key.pem`,
 		Args:    arguments(0, 0),
 	}
 	cmd.Flags().StringVar(&config.Dir, "data", "", "the member's data `folder`")

@@ -95,7 +95,8 @@ func (f *findings) step(s *v1.Status, in Input, c *Cache) {
 // ready already.
 func (f *findings) saidOfFailing(sentence string) bool {
 	return slices.ContainsFunc(f.failing, func(x failed) bool {
-		return strings.HasPrefix(sentence, x.service+" on "+x.node+" has ")
+		about := x.service + " on " + x.node
+		return strings.HasPrefix(sentence, about+" has ") || strings.HasPrefix(sentence, about+" fails")
 	})
 }
 

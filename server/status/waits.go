@@ -41,15 +41,16 @@ func (t *teller) sayReplace(n *v1.Node) string {
 	pools := t.f.seatsAtStake(n, t.in)
 	at := after(n.GetStateSince(), t.f.policy.GetReplaceAfter().AsDuration())
 	seats := fmt.Sprintf("%s of %s in pool %s", plural(len(pools), "The seat", "The seats"), n.GetId(), enumerate(pools))
-	when := clock(t.in.Now, at)
+	when, from := clock(t.in.Now, at), "from "+clock(t.in.Now, at)+" on"
 	if at.AsTime().After(t.in.Now) {
 		when = ahead(t.in.Now, at)
+		from += ", in " + span(at.AsTime().Sub(t.in.Now))
 	}
 	switch t.f.policy.GetRepair() {
 	case v1.Automation_AUTOMATION_OFF:
-		return fmt.Sprintf("%s may be given away from %s on, if it stays down; policy.repair is off, so nobody does that.", seats, when)
+		return fmt.Sprintf("%s may be given away %s, if it stays down; policy.repair is off, so nobody does that.", seats, from)
 	case v1.Automation_AUTOMATION_APPROVE:
-		return fmt.Sprintf("%s may be given away from %s on, if it stays down and you approve it.", seats, when)
+		return fmt.Sprintf("%s may be given away %s, if it stays down and you approve it.", seats, from)
 	}
 	return fmt.Sprintf("%s %s to another node at %s, unless it comes back; %s open where no node is free for %s.", seats,
 		plural(len(pools), "goes", "go"), when, plural(len(pools), "it stays", "they stay"), plural(len(pools), "it", "them"))
