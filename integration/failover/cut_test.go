@@ -77,6 +77,7 @@ func (w *wired) holding() (bool, string) {
 
 // Nobody dies here: every host serves throughout, and the checker sees to it.
 func TestWhoIsCutOffFromTheMembersServesOnAndIsBlamedOrNot(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	network, inside := netns.Enter(t)
 	if !inside {
 		return

@@ -119,10 +119,12 @@ func (s *scene) killBoth(model string, before []site.Duty, baseline map[string]i
 }
 
 func TestFloorsAreMendedWhenNodesDieInServiceSpecificAndMixed(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	kills(t, []string{"service-specific", "mixed"})
 }
 
 func TestFloorsAreMendedWhenNodesDieInEveryModel(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	require.Slow(t)
 	kills(t, models)
 }
@@ -152,6 +154,7 @@ type move struct {
 // The plan that waits for approval is the one that is carried out without:
 // both ways from the same cluster, side by side.
 func TestWithRepairByApprovalNothingMovesUntilTheShownPlanIsApproved(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	nodes := site.Hosts(t)
 	s := newSite(t, nodes)
 	status := s.Apply("service-specific", s.TopologyFile("service-specific", nil))
@@ -221,6 +224,7 @@ func TestWithRepairByApprovalNothingMovesUntilTheShownPlanIsApproved(t *testing.
 
 // A node without a seat stands in at once, and only for as long as it must.
 func TestAFreeNodeStandsInAndGivesBackOrKeepsTheSeat(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	nodes := append(site.Hosts(t), cluster.Builtin(t, "node-11", "a", "a1", site.Services...))
 	s := newSite(t, nodes)
 	status := s.Apply("service-specific", s.TopologyFile("service-specific", nil))
