@@ -3,6 +3,9 @@ package placement
 import (
 	"fmt"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "roster/proto/roster/v1"
 )
@@ -39,9 +42,22 @@ func BenchmarkPlace(b *testing.B) {
 			for i := range n / 10 {
 				lossy[i*7%n].State = v1.NodeState_NODE_STATE_DOWN
 			}
+			now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+			gone := settle(fresh, top, target)
+			for i := range n / 10 {
+				gone[i*7%n].State, gone[i*7%n].StateSince = v1.NodeState_NODE_STATE_DOWN, timestamppb.New(now.Add(-time.Hour))
+			}
+			spare := topologyOf(count("imap", uint32(n/2), "imap"), count("web", uint32(n/3), "jmap", "webdav"))
+			idle := settle(fresh, spare, place(b, spare, fresh))
+			for i := range n / 10 {
+				idle[i*7%n].State = v1.NodeState_NODE_STATE_DOWN
+			}
+			floors := map[string]uint32{"imap": uint32(n / 2), "jmap": uint32(n / 4)}
 			other := topologyOf(count("all", uint32(n/2), five...), count("imap", uint32(n/2), "imap"))
 			for name, view := range map[string]View{
 				"first": {Topology: top, Nodes: fresh}, "again": {Topology: top, Nodes: settled}, "tenth-down": {Topology: top, Nodes: lossy}, "transition": {Topology: other, Nodes: settled},
+				"tenth-gone": {Topology: top, Nodes: gone, Now: now}, "tenth-borrowed": {Topology: top, Nodes: lossy, Floors: map[string]uint32{"imap": uint32(n * 2 / 5)}},
+				"stand-ins": {Topology: spare, Nodes: idle, Floors: floors},
 			} {
 				b.Run(fmt.Sprintf("%d/%s/%s", n, kind, name), func(b *testing.B) {
 					b.ReportAllocs()

@@ -39,13 +39,17 @@ func (l *lending) borrow() []*v1.Shortage {
 func (l *lending) fillUp(s, floor int) {
 	lost := slices.Clone(l.missing[s])
 	slices.SortFunc(lost, func(a, b absence) int { return Compare(l.nodes[a.node].GetId(), l.nodes[b.node].GetId()) })
-	var lenders []int
-	covered := 0
+	type lender struct {
+		node int
+		near nearness
+	}
+	var lenders []lender
 	for i := range l.nodes {
 		if l.refusal(i, s) == free {
-			lenders = append(lenders, i)
+			lenders = append(lenders, lender{i, l.nearness(-1, i, []int{s})})
 		}
 	}
+	covered := 0
 	for _, x := range l.loans {
 		if x.service == s && x.counted {
 			covered++
@@ -57,19 +61,19 @@ func (l *lending) fillUp(s, floor int) {
 			from = lost[min(covered, len(lost)-1)]
 		}
 		best := 0
-		bestNear := l.nearness(from.node, lenders[0], []int{s})
-		for at := 1; at < len(lenders); at++ {
-			if near := l.nearness(from.node, lenders[at], []int{s}); near.compare(bestNear) < 0 {
-				best, bestNear = at, near
+		for at := range lenders {
+			l.locateFrom(&lenders[at].near, from.node, lenders[at].node)
+			if lenders[at].near.compare(&lenders[best].near) < 0 {
+				best = at
 			}
 		}
-		i := lenders[best]
+		i, near := lenders[best].node, lenders[best].near
 		lenders = slices.Delete(lenders, best, best+1)
 		pool := from.pool
 		if a := assignmentOf(l.nodes[i].Node, l.services[s].GetName()); a.GetBorrowed() && l.poolOf(a) != unseated {
 			pool = l.poolOf(a)
 		}
-		l.add(loan{node: i, service: s, pool: pool, reason: l.lentFor(s, floor, from.node, i, bestNear)})
+		l.add(loan{node: i, service: s, pool: pool, reason: l.lentFor(s, floor, from.node, i, near)})
 	}
 }
 

@@ -26,11 +26,7 @@ type nearness struct {
 func (l *lending) nearness(from, i int, services []int) nearness {
 	n := &l.nodes[i]
 	near := nearness{seated: l.seat[i] != unseated, load: l.load[i], capacity: capacity(n.Node), id: n.GetId()}
-	if from >= 0 {
-		lost := &l.nodes[from]
-		near.zone = lost.GetZone() == "" || n.GetZone() != lost.GetZone()
-		near.region = lost.GetRegion() == "" || n.GetRegion() != lost.GetRegion()
-	}
+	l.locateFrom(&near, from, i)
 	if near.seated {
 		near.priority = l.pools[l.seat[i]].GetPriority()
 	}
@@ -54,6 +50,16 @@ func (l *lending) nearness(from, i int, services []int) nearness {
 	return near
 }
 
+// locateFrom says how far node i is from the one that was lost.
+func (l *lending) locateFrom(near *nearness, from, i int) {
+	near.zone, near.region = false, false
+	if from >= 0 {
+		n, lost := l.nodes[i].Node, l.nodes[from].Node
+		near.zone = lost.GetZone() == "" || n.GetZone() != lost.GetZone()
+		near.region = lost.GetRegion() == "" || n.GetRegion() != lost.GetRegion()
+	}
+}
+
 // hinders: a restart of this group may not be, as it would take another service
 // under its floor, or stop what the host wants never to be stopped.
 func (l *lending) hinders(i int, of *v1.ServiceClaim) bool {
@@ -65,19 +71,31 @@ func (l *lending) hinders(i int, of *v1.ServiceClaim) bool {
 	})
 }
 
-func (a nearness) compare(b nearness) int {
-	return cmp.Or(
-		later(a.hindered, b.hindered),
-		cmp.Compare(a.starts, b.starts),
-		later(a.seated, b.seated),
-		later(a.zone, b.zone),
-		later(a.region, b.region),
-		cmp.Compare(a.priority, b.priority),
-		cmp.Compare(uint64(a.load)*uint64(b.capacity), uint64(b.load)*uint64(a.capacity)),
-		later(a.restarts, b.restarts),
-		cmp.Compare(b.capacity, a.capacity),
-		Compare(a.id, b.id),
-	)
+func (a *nearness) compare(b *nearness) int {
+	switch {
+	case a.hindered != b.hindered:
+		return later(a.hindered, b.hindered)
+	case a.starts != b.starts:
+		return cmp.Compare(a.starts, b.starts)
+	case a.seated != b.seated:
+		return later(a.seated, b.seated)
+	case a.zone != b.zone:
+		return later(a.zone, b.zone)
+	case a.region != b.region:
+		return later(a.region, b.region)
+	case a.priority != b.priority:
+		return cmp.Compare(a.priority, b.priority)
+	}
+	if c := cmp.Compare(uint64(a.load)*uint64(b.capacity), uint64(b.load)*uint64(a.capacity)); c != 0 {
+		return c
+	}
+	switch {
+	case a.restarts != b.restarts:
+		return later(a.restarts, b.restarts)
+	case a.capacity != b.capacity:
+		return cmp.Compare(b.capacity, a.capacity)
+	}
+	return Compare(a.id, b.id)
 }
 
 // later orders what is true after what is not.

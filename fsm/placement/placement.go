@@ -1,21 +1,24 @@
 // Package placement decides who should serve what: the size of every pool, its
-// members, and what today's nodes cannot fill, each with its reason.
+// members, what stands in for what was lost, and what today's nodes cannot fill,
+// each with its reason.
 //
-// It owns the target: pools and seats. It must not know how the cluster gets
-// there (package rollout), what is ready, what time it is, or who asks. It is
-// pure: equal views give equal targets, whatever the order of the nodes, and
-// messages in a view are never changed. It keeps no state, so every function
-// may be called from any goroutine.
+// It owns the target: pools, seats and loans; and what is lost (lost.go). It must
+// not know how the cluster gets there (package rollout), or who asks; the time is
+// an argument. It is pure: equal views give equal targets, whatever the order of
+// the nodes, and messages in a view are never changed. It keeps no state, so
+// every function may be called from any goroutine.
 //
-// Placing happens in four stages, each bound by the ones before it:
+// Placing happens in stages, each bound by the ones before it:
 //
 //  1. Sizes, by formula over the registered nodes, up or down (sizes.go): count
 //     pools, then weights by Sainte-Laguë, then `all`.
 //  2. Filling: how many of these seats can be held at once by nodes that may
-//     take them now, pools of higher priority first (flow.go).
+//     take them now, pools of higher priority first (fill.go).
 //  3. Members: the cheapest choice of nodes for exactly these seats (members.go).
 //     What cheap means is one list of costs, compared in order (cost.go).
-//  4. Reasons (reason.go).
+//  4. Loans: those that stay (loan.go, whole.go), stand-ins (standin.go), and
+//     services borrowed for their floors (borrow.go).
+//  5. Reasons (reason.go).
 //
 // The costs have a property that the rest of Roster relies on: a move towards
 // the target makes the target cheaper by at least as much as it makes any other

@@ -86,7 +86,8 @@ func (l *lending) standsBetter(k, from, a, b int, c crowd) bool {
 	if order := cmp.Compare(l.starts(k, a), l.starts(k, b)); order != 0 {
 		return order < 0
 	}
-	return l.nearness(from, a, l.pools[k].services).compare(l.nearness(from, b, l.pools[k].services)) < 0
+	near, other := l.nearness(from, a, l.pools[k].services), l.nearness(from, b, l.pools[k].services)
+	return near.compare(&other) < 0
 }
 
 // starts counts the services of a pool that would have to be started on a node.
