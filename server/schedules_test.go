@@ -56,6 +56,9 @@ func runSchedule(t *testing.T, dir string, seed uint64) {
 	v := newVirtual(t, dir, 6)
 	defer v.end()
 	s := &schedule{virtual: v, r: r}
+	for _, h := range v.hosts {
+		h.starts = time.Duration(300+r.IntN(6000)) * time.Millisecond
+	}
 	s.apply(r.IntN(len(virtualTopologies)))
 	l := newLook(v)
 	s.pass(l, 20*time.Second)
@@ -77,7 +80,6 @@ type schedule struct {
 	*virtual
 	r       *rand.Rand
 	written map[string]string // acknowledged: request id by label
-	drained []string
 	turns   int
 }
 
@@ -86,7 +88,8 @@ func (s *schedule) pass(l *look, d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); time.Sleep(lookEvery) {
 		synctest.Wait()
 		l.once()
-		if s.turns++; s.turns%10 == 0 {
+		// A node takes so many labels and no more.
+		if s.turns++; s.turns%10 == 0 && s.turns < 1500 {
 			s.write()
 		}
 	}
@@ -95,7 +98,7 @@ func (s *schedule) pass(l *look, d time.Duration) {
 // event does one random thing.
 func (s *schedule) event() {
 	m, h := s.members[s.r.IntN(len(s.members))], s.hosts[s.r.IntN(len(s.hosts))]
-	switch kind := s.r.IntN(14); kind {
+	switch kind := s.r.IntN(17); kind {
 	case 0, 1:
 		s.tell("%s dies", m.name)
 		s.kill(m)
@@ -132,6 +135,15 @@ func (s *schedule) event() {
 	case 12:
 		s.drainNode(h.id)
 	case 13:
+		// So many at once that floors have to stand in the way.
+		for _, i := range s.r.Perm(len(s.hosts))[:3+s.r.IntN(3)] {
+			s.drainNode(s.hosts[i].id)
+		}
+	case 14:
+		name := virtualServices[s.r.IntN(len(virtualServices))]
+		s.tell("%s does not start on %s", name, h.id)
+		h.spoil(name)
+	case 15, 16:
 		s.apply(s.r.IntN(len(virtualTopologies)))
 	}
 }
@@ -154,6 +166,7 @@ func (s *schedule) mend() {
 		}
 	}
 	for _, h := range s.hosts {
+		h.heal()
 		h.start()
 	}
 }
@@ -199,7 +212,6 @@ func (s *schedule) drainNode(node string) {
 		})
 		return err
 	})
-	s.drained = append(s.drained, node)
 	s.tell("%s is drained: %t", node, ok)
 }
 
@@ -220,9 +232,10 @@ func (s *schedule) write() {
 // settle: once all is mended, all is well within minutes.
 func (s *schedule) settle(l *look) {
 	s.t.Helper()
-	end := time.Now().Add(15 * time.Minute)
-	for _, node := range s.drained {
-		id := newRequestID(s.t)
+	end := time.Now().Add(30 * time.Minute)
+	for _, h := range s.hosts {
+		// It also forgives what failed there.
+		id, node := newRequestID(s.t), h.id
 		if !s.try(time.Minute, func(ctx context.Context, m *virtualMember) error {
 			_, err := v1.NewNodeServiceClient(m.conn).UndrainNode(ctx, &v1.UndrainNodeRequest{RequestId: id, Id: node})
 			return err
@@ -285,5 +298,5 @@ func (s *schedule) audit() {
 			s.t.Errorf("%s was acknowledged: label %q, done %d times", what, state.Node(node).GetLabels()[key], done[id])
 		}
 	}
-	s.t.Logf("%d writes acknowledged, %d entries, %s of virtual time", len(s.written), state.Index(), time.Since(s.began).Round(time.Second))
+	s.t.Logf("%d writes acknowledged, %d instances ended by command, %d entries, %s of virtual time", len(s.written), s.ended, state.Index(), time.Since(s.began).Round(time.Second))
 }

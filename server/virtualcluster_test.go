@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"os"
 	"path/filepath"
 	"sync"
 	"testing"
@@ -28,6 +30,7 @@ type virtual struct {
 	mu    sync.Mutex
 	told  []string // the story
 	wrong []string // what must not be
+	ended int      // instances that were ended by command
 	// floors of the last two heartbeats, newest last.
 	floors []map[string]int
 	began  time.Time
@@ -119,7 +122,15 @@ func (v *virtual) start(m *virtualMember) {
 	if m.run != nil {
 		return
 	}
-	run, err := New(Config{Dir: m.dir, Heartbeat: virtualBeat, Version: "test", memory: v.wires.memory(m.name)})
+	cfg := Config{Dir: m.dir, Heartbeat: virtualBeat, Version: "test", memory: v.wires.memory(m.name)}
+	if path := os.Getenv("ROSTER_SCHEDULE_LOG"); path != "" {
+		file, err := os.OpenFile(path, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
+		if err != nil {
+			v.t.Fatal(err)
+		}
+		cfg.Logger = slog.New(slog.NewTextHandler(file, &slog.HandlerOptions{Level: slog.LevelDebug})) // left open: it is for looking at one schedule
+	}
+	run, err := New(cfg)
 	if err != nil {
 		v.t.Fatal(err)
 	}

@@ -26,7 +26,9 @@ type host struct {
 	// the members' order.
 	before func(h *host, service string)
 
-	mu       sync.Mutex
+	mu sync.Mutex
+	// starts is how long a service takes until it answers.
+	starts   time.Duration
 	services map[string]*virtualService
 
 	stop context.CancelFunc // nil: the agent does not run
@@ -38,15 +40,15 @@ type virtualService struct {
 	since             time.Time // it runs
 	drained           time.Time // its drain began
 	failed            time.Time // it was lost with its host then
+	broken            bool      // started from now on, it never answers
+	dud               bool      // it was started broken
 	ended             chan struct{}
 }
-
-const virtualStart = 500 * time.Millisecond
 
 var virtualServices = []string{"imap", "jmap", "webdav"}
 
 func newHost(t *testing.T, w *wires, dir, id, region string, members []string) *host {
-	h := &host{t: t, id: id, wires: w, services: map[string]*virtualService{}}
+	h := &host{t: t, id: id, wires: w, starts: 500 * time.Millisecond, services: map[string]*virtualService{}}
 	claims := &v1.NodeClaims{Region: region, Zone: region + "1"}
 	for i, name := range virtualServices {
 		h.services[name] = &virtualService{}
@@ -96,7 +98,7 @@ func (h *host) die() {
 	for _, s := range h.services {
 		if s.running {
 			close(s.ended)
-			if !s.draining && time.Since(s.since) >= virtualStart {
+			if !s.draining && !s.dud && time.Since(s.since) >= h.starts {
 				s.failed = time.Now()
 			}
 		}
@@ -111,7 +113,7 @@ func (h *host) answers(name string) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := h.services[name]
-	return s.running && !s.draining && time.Since(s.since) >= virtualStart
+	return s.running && !s.draining && !s.dud && time.Since(s.since) >= h.starts
 }
 
 // counts says the same, for two heartbeats longer: nobody can know of a failure
@@ -124,6 +126,20 @@ func (h *host) counts(name string, grace time.Duration) bool {
 	defer h.mu.Unlock()
 	failed := h.services[name].failed
 	return !failed.IsZero() && time.Since(failed) < grace
+}
+
+// spoil lets a service never answer once it is started anew.
+func (h *host) spoil(name string) {
+	_ = h.with(name, func(s *virtualService) { s.broken = true }) // it is known
+}
+
+// heal lets every service answer again.
+func (h *host) heal() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, s := range h.services {
+		s.broken, s.dud = false, false
+	}
 }
 
 func (h *host) probe(_ context.Context, e *v1.Endpoint) error {
@@ -148,7 +164,7 @@ func (h *host) with(name string, do func(*virtualService)) error {
 func (h *host) Ensure(_ context.Context, name string) error {
 	return h.with(name, func(s *virtualService) {
 		if !s.running {
-			s.running, s.since, s.ended = true, time.Now(), make(chan struct{})
+			s.running, s.since, s.ended, s.dud = true, time.Now(), make(chan struct{}), s.broken
 		}
 		s.draining = false
 	})

@@ -32,6 +32,7 @@ func (v *virtual) judge(h *host, service string) {
 		}
 	}
 	v.mu.Lock()
+	v.ended++
 	floor := 0
 	for i, floors := range v.floors {
 		if i == 0 || floors[service] < floor {

@@ -190,5 +190,13 @@ func TestAServiceThatFailsOnItsNodeIsBorrowedAfterDownAfter(t *testing.T) {
 		if took := time.Since(failed); took > 15*time.Second {
 			t.Errorf("it took %s", took)
 		}
+		// It works again there: only time passes, and the loan goes back.
+		w.hosts[both[0]].broken["webdav"], w.hosts[both[1]].broken["webdav"] = false, false
+		change()
+		w.run(30 * time.Second)
+		if len(w.borrowed()) == 0 {
+			t.Errorf("given back before it has served for return_after\n%s", w.story())
+		}
+		w.must("the loan has gone back", 5*time.Minute, func() bool { return len(w.borrowed()) == 0 })
 	})
 }

@@ -220,6 +220,7 @@ func TestAnOrderThatAFreezeKeepsBackIsNotSettled(t *testing.T) {
 
 func TestAnIdleClusterOfManyNodesIsNotPlacedAgainAndAgain(t *testing.T) {
 	inWorld(t, example(t, "mixed"), func(w *world) {
+		w.run(2 * time.Minute)
 		l := New(Config{Machine: w.Machine, Proposer: w, Caller: "roster://test/member/m1"})
 		state := w.Machine.State()
 		if !l.place(state, time.Now()) {

@@ -49,7 +49,7 @@ func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
 func (l *Loop) place(state *fsm.State, now time.Time) bool {
 	policy := l.topology(state).GetPolicy()
 	if l.placed == nil || differ(l.placed, state) {
-		l.restless = restless(state.Nodes())
+		l.restless = restless(state.Nodes(), policy, now)
 	} else if verdict(l.restless, policy, now) == l.verdict {
 		l.placed = state
 		return l.target != nil
