@@ -123,3 +123,42 @@ func TestANodeIsDrainedWhenItsLastAssignmentIsGone(t *testing.T) {
 	b.mustDo(drainOf("node-3", -1))
 	b.wantEvent(EventNodeDrained, func(e *v1.Event) bool { return e.GetNode() == "node-3" })
 }
+
+// A drain that is called off leaves everything as it was: what drains serves
+// again, and who came for it only stands in from then on.
+func TestACalledOffDrainGivesTheNodeItsSeatBack(t *testing.T) {
+	for name, c := range map[string]struct {
+		draining, frozen bool
+	}{"in the middle": {draining: true}, "before it began": {}, "under a freeze": {draining: true, frozen: true}} {
+		b := regions(t)
+		b.now = b.now.Add(time.Minute)
+		b.mustDo(drainOf("node-1", -1))
+		b.now = b.now.Add(time.Minute)
+		b.register("node-3", claims("imap", "jmap"))
+		b.serve("node-3", "imap", "jmap")
+		if c.draining {
+			b.mustDo(b.wave(drain("node-1", "imap"), drain("node-1", "jmap")))
+		}
+		if c.frozen {
+			b.mustDo(freeze("f1", "service:imap", time.Hour))
+		}
+		generation := b.m.State().Node("node-1").GetGeneration()
+		r := b.mustDo(&storev1.DrainNode{Id: "node-1"})
+		for _, service := range []string{"imap", "jmap"} {
+			frozen := c.frozen && service == "imap"
+			here, there, came := assignment(b.m.State().Node("node-1"), service), assignment(b.m.State().Node("node-2"), service), assignment(b.m.State().Node("node-3"), service)
+			if serves := here.GetWanted() == v1.Wanted_WANTED_SERVING; serves == frozen || here.GetBorrowed() || here.GetPool() != "all" {
+				t.Errorf("%s: %v", name, here)
+			}
+			if came.GetBorrowed() == frozen || came.GetWanted() != v1.Wanted_WANTED_SERVING || came.GetPool() != "all" {
+				t.Errorf("%s: who came for it: %v", name, came)
+			}
+			if there.GetBorrowed() {
+				t.Errorf("%s: who was there before: %v", name, there)
+			}
+		}
+		if now := b.m.State().Node("node-1").GetGeneration(); r.GetGeneration() != now || (now > generation) != c.draining {
+			t.Errorf("%s: generation %d, answered %d, was %d", name, now, r.GetGeneration(), generation)
+		}
+	}
+}
