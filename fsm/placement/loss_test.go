@@ -352,3 +352,24 @@ func TestABorrowedServiceHoldsNoSeat(t *testing.T) {
 		t.Errorf("seats are %s", got)
 	}
 }
+
+// A service that fails is no reason to give its node a seat of another pool that
+// wants it too, nor a loan.
+func TestAServiceThatFailsIsWantedByNoOtherPool(t *testing.T) {
+	w := newWorld(t, topologyOf(where(count("east", 1, "imap"), "id", "node-1", "node-2"), count("west", 2, "imap"), count("web", 1, "jmap")), plainNodes(4))
+	if got := seats(w.place()); got != "east: node-1; west: node-2 node-3; web: node-4" {
+		t.Fatalf("seats are %s", got)
+	}
+	w.kill("node-3")
+	w.report(w.node("node-1"), "imap", v1.ServiceState_SERVICE_STATE_FAILING)
+	w.pass(5 * time.Minute)
+	before := ""
+	for range 3 {
+		target := w.step()
+		now := seats(target) + "; " + loans(target)
+		if before != "" && now != before || slices.Contains(members(target, "west"), "node-1") {
+			t.Errorf("%s became %s", before, now)
+		}
+		before = now
+	}
+}
