@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"roster/fsm/rollout"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -164,6 +165,27 @@ func TestASpanIsWrittenWithoutWhatIsNought(t *testing.T) {
 	} {
 		if got := span(d); got != want {
 			t.Errorf("%s is %q, not %q", d, got, want)
+		}
+	}
+}
+
+func TestANodeIsNotRecommendedForHandingOverWhereThatWouldStopWhatItServes(t *testing.T) {
+	n := handMade("node-3", "imap", false, "imap")
+	n.Mode = v1.AgentMode_AGENT_MODE_OBSERVE
+	for _, c := range []struct {
+		held []rollout.Held
+		want string
+	}{
+		{nil, "`roster node activate node-3` hands it over to Roster; nothing there is restarted."},
+		{
+			[]rollout.Held{{Move: &v1.Move{Action: v1.Action_ACTION_DRAIN, Service: "imap", Node: "node-3"}, Why: "it observes"}},
+			"node-3 serves what the topology has no seat for: put it into a pool before it is handed over, or Roster stops it.",
+		},
+	} {
+		w := &teller{s: &v1.Status{Topology: &v1.StatusTopology{}}, f: findings{now: noon, nodes: []*v1.Node{n}, held: c.held}}
+		w.mend()
+		if got := strings.Join(w.said, "\n"); got != c.want {
+			t.Errorf("said\n%s\nnot\n%s", got, c.want)
 		}
 	}
 }

@@ -2,7 +2,9 @@ package status
 
 import (
 	"fmt"
+	"slices"
 
+	"roster/fsm/rollout"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -36,8 +38,13 @@ func (t *teller) mend() {
 		t.say("Remove the freeze file on %s to let Roster act there.", list(frozen))
 	}
 	observing := t.nodes(observes)
-	if len(observing) > 0 && t.s.GetTopology() != nil {
-		t.say("`roster node activate %s` hands it over to Roster; nothing there is restarted.", observing[0])
+	unseated := t.unseated()
+	sayEach(t, unseated, func(n *v1.Node) string {
+		return fmt.Sprintf("%s serves what the topology has no seat for: put it into a pool before it is handed over, or Roster stops it.", n.GetId())
+	})
+	ready := t.nodes(func(n *v1.Node) bool { return observes(n) && !slices.Contains(unseated, n) })
+	if len(ready) > 0 && t.s.GetTopology() != nil {
+		t.say("`roster node activate %s` hands it over to Roster; nothing there is restarted.", ready[0])
 	}
 	if drained := t.nodes(isDrained); len(drained) > 0 {
 		t.say("`roster node undrain %s` lets it serve again.", drained[0])
@@ -77,4 +84,15 @@ func moves(p *v1.ProposedPlan) string {
 		n += len(w.GetMoves())
 	}
 	return fmt.Sprintf("%d %s", n, plural(n, "move", "moves"))
+}
+
+// unseated are the nodes that observe, on which something would be ended if it
+// could.
+func (t *teller) unseated() []*v1.Node {
+	return t.which(func(n *v1.Node) bool {
+		return observes(n) && slices.ContainsFunc(t.f.held, func(h rollout.Held) bool {
+			ends := h.Move.GetAction() == v1.Action_ACTION_DRAIN || h.Move.GetAction() == v1.Action_ACTION_STOP
+			return ends && h.Move.GetNode() == n.GetId()
+		})
+	})
 }
