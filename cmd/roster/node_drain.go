@@ -125,8 +125,9 @@ func newNodeUndrain(sh *shell) *cobra.Command {
 		Use:   "undrain NODE",
 		Short: "Let a drained node serve again, or call its drain off",
 		Long: `Let a drained node serve again. A drain that is not finished is called off: what
-still drains serves again. The node gets a seat where the topology has one for it,
-which may be another one than before.`,
+still drains serves again, and the node keeps its seat; what came for it leaves
+once all is well. A node that is empty already gets a seat where the topology has
+one for it.`,
 		Args:              arguments(1, 1),
 		ValidArgsFunction: sh.completeNode,
 	}
