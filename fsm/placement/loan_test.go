@@ -133,6 +133,12 @@ func TestALoanStaysUntilItsPoolIsWhole(t *testing.T) {
 		t.Errorf("loans are %q", got)
 	}
 	w.revive("node-2")
+	w.report(w.node("node-2"), "webdav", v1.ServiceState_SERVICE_STATE_STARTING)
+	w.pass(time.Hour)
+	if got := loans(w.step()); got != "node-3: webdav for files" {
+		t.Errorf("it is back, and serves nothing: loans are %q", got)
+	}
+	w.report(w.node("node-2"), "webdav", v1.ServiceState_SERVICE_STATE_SERVING)
 	w.pass(time.Minute)
 	if got := loans(w.step()); got != "" {
 		t.Errorf("loans are %s", got)

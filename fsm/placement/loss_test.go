@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "roster/proto/roster/v1"
@@ -87,7 +86,7 @@ func TestAStandInIsChosenAsAMemberWouldBe(t *testing.T) {
 	if got := seats(w.place()); got != "imap: node-1 node-2 node-5" {
 		t.Fatalf("seats are %s", got)
 	}
-	w.kill("node-5")
+	w.kill("node-1")
 	if got := loans(w.place()); got != "node-3: imap for imap" {
 		t.Errorf("loans are %s", got)
 	}
@@ -337,17 +336,15 @@ func TestNothingNewIsPlacedWhereItFailedLately(t *testing.T) {
 
 func TestABorrowedServiceHoldsNoSeat(t *testing.T) {
 	nodes := plainNodes(3)
-	for _, i := range []int{1, 2} {
-		nodes[i].Assignments = []*v1.Assignment{{Service: "imap", Node: nodes[i].Id, Pool: "imap", Wanted: v1.Wanted_WANTED_SERVING, Borrowed: i == 2}}
+	for _, i := range []int{0, 1} {
+		nodes[i].Assignments = []*v1.Assignment{{Service: "imap", Node: nodes[i].Id, Pool: "imap", Wanted: v1.Wanted_WANTED_SERVING, Borrowed: i == 0}}
 	}
-	top := topologyOf(count("imap", 1, "imap"), count("jmap", 1, "jmap"))
-	if got := seats(place(t, top, nodes)); got != "imap: node-2; jmap: node-1" {
+	if got := seats(place(t, topologyOf(count("imap", 1, "imap"), count("jmap", 2, "jmap")), nodes)); got != "imap: node-2; jmap: node-1 node-3" {
 		t.Errorf("seats are %s", got)
 	}
-	nodes[2] = proto.CloneOf(nodes[2])
-	nodes[2].Assignments[0].Pool, nodes[2].Assignments[0].Borrowed = "imap", true
-	nodes[1].Assignments = nil
 	// It is the nearest to one all the same.
+	nodes[1].Assignments, nodes[2].Assignments = nil, nodes[0].Assignments
+	nodes[0].Assignments = nil
 	if got := seats(place(t, topologyOf(count("imap", 1, "imap")), nodes)); got != "imap: node-3" {
 		t.Errorf("seats are %s", got)
 	}
