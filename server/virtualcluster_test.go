@@ -135,8 +135,11 @@ func (v *virtual) start(m *virtualMember) {
 		v.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	m.run, m.stop, m.done = run, cancel, make(chan error, 1)
-	go func() { m.done <- run.Run(ctx) }()
+	done := make(chan error, 1)
+	v.mu.Lock()
+	m.run, m.stop, m.done = run, cancel, done
+	v.mu.Unlock()
+	go func() { done <- run.Run(ctx) }()
 }
 
 // kill ends a member as the end of its process would.
@@ -151,7 +154,9 @@ func (v *virtual) kill(m *virtualMember) {
 		v.t.Errorf("member %s ended with: %v", m.name, err)
 	}
 	v.wires.raft.Drop(m.raft)
+	v.mu.Lock()
 	m.run = nil
+	v.mu.Unlock()
 }
 
 // end stops everything.
@@ -167,6 +172,8 @@ func (v *virtual) end() {
 
 // newest is the state of whichever member has applied most.
 func (v *virtual) newest() *fsm.State {
+	v.mu.Lock()
+	defer v.mu.Unlock()
 	state := fsm.New().State()
 	for _, m := range v.members {
 		if m.run != nil && m.run.machine.State().Index() > state.Index() {

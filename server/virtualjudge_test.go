@@ -31,13 +31,12 @@ func (v *virtual) judge(h *host, service string) {
 			left++
 		}
 	}
+	// What was ordered a moment ago was ordered against the floor of then.
+	floor := int(v.newest().Floors()[service].GetFloor())
 	v.mu.Lock()
 	v.ended++
-	floor := 0
-	for i, floors := range v.floors {
-		if i == 0 || floors[service] < floor {
-			floor = floors[service]
-		}
+	for _, floors := range v.floors {
+		floor = min(floor, floors[service])
 	}
 	if left < floor {
 		v.wrong = append(v.wrong, fmt.Sprintf("%s on %s is ended by command: %d others answer, the floor is %d", service, h.id, left, floor))
@@ -54,6 +53,7 @@ type look struct {
 	below map[string]time.Time
 	ruled time.Time
 	held  map[string]uint64 // newest generation that a node said it holds
+	index uint64            // of the newest state that was seen
 }
 
 func newLook(v *virtual) *look {
@@ -101,6 +101,10 @@ func (l *look) once() {
 			delete(l.below, name)
 		}
 	}
+	if state.Index() < l.index {
+		return // whoever knew more is dead, or reads its log again
+	}
+	l.index = state.Index()
 	for _, n := range state.Nodes() {
 		if key := n.GetId() + n.GetInstance(); n.GetReportedGeneration() < l.held[key] {
 			l.wrong("%s went back from generation %d to %d", n.GetId(), l.held[key], n.GetReportedGeneration())
