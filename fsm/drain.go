@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
+	"roster/fsm/rollout"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
@@ -93,6 +94,11 @@ func (d *draft) callOff(n *v1.Node, since time.Time) bool {
 			back = append(back, m)
 		}
 		seats[a.GetPool()] = true
+	}
+	// One that stopped already is begun again with its restart group: where a floor
+	// needs the others, a wave has to do it.
+	for _, r := range rollout.RefuseCounted(d.ready, d.nodes.get, d.floors, back) {
+		back = slices.DeleteFunc(back, func(m *v1.Move) bool { return m.GetService() == r.Service })
 	}
 	changed := len(back) > 0 && d.moveNode(n, back)
 	for _, pool := range sortedKeys(seats) {

@@ -162,3 +162,38 @@ func TestACalledOffDrainGivesTheNodeItsSeatBack(t *testing.T) {
 		}
 	}
 }
+
+// Calling a drain off is an order like any other: where a service that no longer
+// runs would be begun again with its restart group, the group's floors come
+// first, and it waits for a wave.
+func TestACalledOffDrainRestartsNothingThatAFloorNeeds(t *testing.T) {
+	for name, c := range map[string]struct {
+		spare bool
+	}{"the floor needs it": {}, "another node serves it": {spare: true}} {
+		b := initialised(t)
+		b.topology(floor(unified("imap", "jmap"), "imap", 0))
+		b.register("node-1", grouped("imap", "jmap"))
+		b.serve("node-1", "imap", "jmap")
+		if c.spare {
+			b.register("node-2", grouped("jmap"))
+			b.serve("node-2", "jmap")
+		}
+		b.mustDo(drainOf("node-1", -1))
+		b.mustDo(b.wave(drain("node-1", "imap")))
+		ended := b.reports("node-1", v1.ServiceState_SERVICE_STATE_STOPPED, "imap")
+		ended.Reports = append(ended.Reports, report1("jmap"))
+		b.mustDo(ended)
+		before := b.m.State().ready["jmap"]
+		b.mustDo(&storev1.DrainNode{Id: "node-1"})
+		n := b.m.State().Node("node-1")
+		if after := b.m.State().ready["jmap"]; after < min(1, before) {
+			t.Errorf("%s: jmap had %d ready, and has %d after the drain was called off", name, before, after)
+		}
+		if serves := assignment(n, "imap").GetWanted() == v1.Wanted_WANTED_SERVING; serves != c.spare {
+			t.Errorf("%s: imap: %v", name, assignment(n, "imap"))
+		}
+		if n.GetSettings().GetDrain() != nil || assignment(n, "imap").GetBorrowed() {
+			t.Errorf("%s: %v", name, n)
+		}
+	}
+}
