@@ -134,18 +134,18 @@ func TestASeatThatIsGoneGoesToAPoolOfLowerPriorityLast(t *testing.T) {
 }
 
 func TestAHigherPoolTakesNoMemberForItsSpread(t *testing.T) {
-	nodes := plainNodes(5)
-	for i, zone := range []string{"a1", "b1", "c1", "c1", "b1"} {
+	nodes := plainNodes(6)
+	for i, zone := range []string{"a1", "b1", "c1", "c1", "c1", "b1"} {
 		nodes[i].Zone = zone
 	}
-	w := newWorld(t, topologyOf(priority(spread(count("mail", 2, "imap"), "zone"), 5), count("web", 2, "jmap")), nodes)
-	if got := seats(w.place()); got != "mail: node-1 node-2; web: node-3 node-4" {
+	w := newWorld(t, topologyOf(priority(spread(count("mail", 2, "imap"), "zone"), 5), count("web", 3, "jmap")), nodes)
+	if got := seats(w.place()); got != "mail: node-1 node-2; web: node-3 node-4 node-5" {
 		t.Fatalf("seats are %s", got)
 	}
-	w.kill("node-1")
+	w.kill("node-1", "node-5")
 	w.pass(5 * time.Minute)
-	// node-5 is in the zone of node-2; node-3 would be better spread.
-	if got := seats(w.step()); got != "mail: node-2 node-5; web: node-3 node-4" {
+	// node-6 is in the zone of node-2; node-3 would be better spread.
+	if got := seats(w.step()); got != "mail: node-2 node-6; web: node-3 node-4 node-5" {
 		t.Errorf("seats are %s", got)
 	}
 }
