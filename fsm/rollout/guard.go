@@ -20,6 +20,7 @@ const (
 	// Where the policy does not say it.
 	defaultHoldAbove = 30
 	defaultHoldMax   = 15 * time.Minute
+	defaultReplace   = 5 * time.Minute
 )
 
 // GuardView is what the guard judges from.
@@ -48,7 +49,11 @@ type GuardView struct {
 // Where many nodes are silent at once, it is likelier that Roster does not hear
 // than that all of them failed. A whole zone or region is the exception: these do
 // fail at once, and the rest, which is heard, proves Roster's ears.
+//
+// Nodes that are dead for good count for nothing: their seats were given away,
+// and that they are silent is no news.
 func Guard(v GuardView) *storev1.HoldChange {
+	v.Nodes = v.recent()
 	s := v.listen()
 	if v.Hold == nil {
 		if !s.suspicious(v) || overridden(v) || !v.anyDown(s) {
@@ -65,6 +70,19 @@ func Guard(v GuardView) *storev1.HoldChange {
 		return nil
 	}
 	return &storev1.HoldChange{Hold: hold}
+}
+
+// recent leaves out the nodes that are silent and had been down for replace_after
+// when the hold began; where there is none, by now.
+func (v GuardView) recent() []*v1.Node {
+	judged := v.Now
+	if v.Hold != nil {
+		judged = v.Hold.GetSince().AsTime()
+	}
+	return slices.DeleteFunc(slices.Clone(v.Nodes), func(n *v1.Node) bool {
+		return n.GetState() == v1.NodeState_NODE_STATE_DOWN && n.GetStateSince() != nil && v.Silent(n.GetId()) &&
+			!judged.Before(n.GetStateSince().AsTime().Add(v.replaceAfter()))
+	})
 }
 
 // silence is who is silent, of whom.
@@ -156,6 +174,13 @@ func (v GuardView) holdAbove() int {
 		return int(p.GetValue())
 	}
 	return defaultHoldAbove
+}
+
+func (v GuardView) replaceAfter() time.Duration {
+	if d := v.Policy.GetReplaceAfter(); d != nil {
+		return d.AsDuration()
+	}
+	return defaultReplace
 }
 
 func (v GuardView) holdMax() time.Duration {

@@ -217,3 +217,58 @@ func TestAHoldIsWhatTheDesignSays(t *testing.T) {
 		}
 	})
 }
+
+// lostAt are nodes that went down at a time.
+func lostAt(nodes []*v1.Node, at time.Time, ids ...string) []*v1.Node {
+	for _, n := range nodes {
+		if slices.Contains(ids, n.Id) {
+			n.State, n.StateSince = v1.NodeState_NODE_STATE_DOWN, stamp(at)
+		}
+	}
+	return nodes
+}
+
+// What died long ago and was replaced does not make a hold of the next loss, nor
+// of a zone's.
+func TestANodeThatIsDeadForGoodIsNoPartOfASilence(t *testing.T) {
+	long := noon.Add(-5 * time.Minute) // replace_after
+	two := []string{"node-1", "node-4"}
+	next := append(two, "node-7", "node-9")
+	mustBegin(t, hear(lostAt(tenNodes(), long, two...), next...), false)
+	mustBegin(t, hear(lostAt(tenNodes(), long.Add(time.Second), two...), next...), true)
+	region := append([]string{"node-1"}, "node-7", "node-8", "node-9", "node-10")
+	mustBegin(t, hear(lostAt(tenNodes(), long, "node-1"), region...), false)
+	mustBegin(t, hear(lostAt(tenNodes(), long, "node-7"), "node-8", "node-9", "node-10"), false) // the rest of region c
+	// 3 of the 8 that are left.
+	v := hear(lostAt(tenNodes(), long, two...), append(two, "node-2", "node-7", "node-9")...)
+	mustBegin(t, v, true)
+	if hold := Guard(v).GetHold(); hold.GetSilentCount() != 3 || hold.GetRegistered() != 8 {
+		t.Errorf("%v", hold)
+	}
+	// Who is heard again is heard.
+	mustBegin(t, hear(lostAt(tenNodes(), long, "node-1"), "node-2", "node-4", "node-7"), false)
+	v = hear(lostAt(tenNodes(), long, "node-1"), "node-2", "node-4", "node-7")
+	v.Policy.HoldAbove.Value = 29
+	if got := Guard(v).GetHold().GetRegistered(); got != 10 {
+		t.Errorf("of %d nodes", got)
+	}
+}
+
+// While it holds, nobody grows old: else a hold would end with replace_after.
+func TestAHoldIsNotOverBecauseItLasts(t *testing.T) {
+	silent := []string{"node-1", "node-4", "node-7", "node-10"}
+	v := held(hear(lostAt(tenNodes(), noon, silent...), silent...))
+	v.Now = noon.Add(14 * time.Minute)
+	mustEnd(t, v, "")
+	if change := Guard(v); change != nil {
+		t.Errorf("%v", change)
+	}
+	v.Now = noon.Add(time.Hour)
+	mustEnd(t, v, "")
+	if hold := Guard(v).GetHold(); !hold.GetSlow() || hold.GetSilentCount() != 4 {
+		t.Errorf("%v", hold)
+	}
+	// The operator said that it is real: no other one begins once that expires.
+	v.Hold = nil
+	mustBegin(t, v, false)
+}
