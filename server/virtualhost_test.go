@@ -31,8 +31,9 @@ type host struct {
 	starts   time.Duration
 	services map[string]*virtualService
 
-	stop context.CancelFunc // nil: the agent does not run
-	done chan error
+	agent *agent.Agent
+	stop  context.CancelFunc // nil: the agent does not run
+	done  chan error
 }
 
 type virtualService struct {
@@ -75,7 +76,7 @@ func (h *host) start() {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	h.stop, h.done = cancel, done
+	h.agent, h.stop, h.done = a, cancel, done
 	go func() { done <- a.Run(ctx) }()
 }
 

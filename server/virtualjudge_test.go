@@ -52,12 +52,11 @@ type look struct {
 	// there has been a leader without a break.
 	below map[string]time.Time
 	ruled time.Time
-	held  map[string]uint64 // newest generation that a node said it holds
-	index uint64            // of the newest state that was seen
+	held  map[string][2]uint64 // newest (epoch, generation) that a host held
 }
 
 func newLook(v *virtual) *look {
-	return &look{v: v, below: map[string]time.Time{}, ruled: time.Now(), held: map[string]uint64{}}
+	return &look{v: v, below: map[string]time.Time{}, ruled: time.Now(), held: map[string][2]uint64{}}
 }
 
 // mended is how long a floor may be broken while there is a leader and a node
@@ -101,16 +100,17 @@ func (l *look) once() {
 			delete(l.below, name)
 		}
 	}
-	if state.Index() < l.index {
-		return // whoever knew more is dead, or reads its log again
-	}
-	l.index = state.Index()
-	for _, n := range state.Nodes() {
-		if key := n.GetId() + n.GetInstance(); n.GetReportedGeneration() < l.held[key] {
-			l.wrong("%s went back from generation %d to %d", n.GetId(), l.held[key], n.GetReportedGeneration())
-		} else {
-			l.held[key] = n.GetReportedGeneration()
+	for _, h := range v.hosts {
+		if h.stop == nil {
+			continue
 		}
+		epoch, generation := h.agent.Held()
+		if was := l.held[h.id]; epoch == 0 {
+			continue // it has not read its folder yet
+		} else if epoch < was[0] || epoch == was[0] && generation < was[1] {
+			l.wrong("%s went back from epoch %d, generation %d to %d, %d", h.id, was[0], was[1], epoch, generation)
+		}
+		l.held[h.id] = [2]uint64{epoch, generation}
 	}
 }
 
