@@ -11,6 +11,7 @@ import (
 	"github.com/goccy/go-yaml"
 
 	v1 "roster/proto/roster/v1"
+	"roster/server/status"
 )
 
 type ruleFile struct {
@@ -60,6 +61,36 @@ func TestEveryAlertIsOnASeriesThatThereIsAndInAWordOfStatus(t *testing.T) {
 		if word != "ok" && word != "unknown" && !covered[word] {
 			t.Errorf("no alert for the word %s", word)
 		}
+	}
+}
+
+// Whoever is woken by an alert looks for its name, or for the first word.
+func TestEveryAlertAndEveryWordOfStatusHasItsSectionOfThePageForTheNight(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "3am.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file ruleFile
+	if err := yaml.UnmarshalWithOptions(alertRules, &file, yaml.Strict()); err != nil {
+		t.Fatal(err)
+	}
+	section := func(name string) {
+		t.Helper()
+		_, rest, found := strings.Cut(string(page), "# "+name+"\n")
+		if text, _, _ := strings.Cut(rest, "\n#"); !found || strings.TrimSpace(text) == "" {
+			t.Errorf("docs/3am.md has no section %q, or nothing in it", name)
+		}
+	}
+	for _, rule := range file.Groups[0].Rules {
+		section(rule.Alert)
+	}
+	for state := range v1.StatusState_name {
+		if state := v1.StatusState(state); state != v1.StatusState_STATUS_STATE_UNSPECIFIED {
+			section(status.Word(state))
+		}
+	}
+	if !strings.Contains(string(alertRules), "docs/3am.md") {
+		t.Error("the rules do not say where their alerts are explained")
 	}
 }
 
