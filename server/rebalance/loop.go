@@ -72,6 +72,8 @@ type Loop struct {
 	// The state of which it was said last that it has settled.
 	settled *fsm.State
 	force   inForce
+	// Since when waves wait for nodes that come back, and when that was seen last.
+	returns, returnsSeen time.Time
 
 	states, waves, freezes, settles brake
 }

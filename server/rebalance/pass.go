@@ -31,7 +31,7 @@ func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
 		l.settle(ctx, state, step, topology.GetPolicy(), now)
 		return
 	}
-	if returning(state, topology.GetPolicy(), now) {
+	if l.awaited(state, topology.GetPolicy(), now) {
 		return
 	}
 	done := l.propose(ctx, &storev1.Command{Command: &storev1.Command_MoveAssignments{MoveAssignments: wave(state, step.Moves)}})

@@ -8,6 +8,31 @@ import (
 	"roster/fsm"
 )
 
+// mostWindows bounds in all how long those who come back are waited for: where
+// many nodes flap, some always do.
+const mostWindows = 3
+
+func returnWindow(policy *v1.Policy) time.Duration {
+	if window := policy.GetDownAfter().AsDuration(); window > 0 {
+		return window
+	}
+	return defaultDown
+}
+
+// awaited says whether a wave waits for those who come back.
+func (l *Loop) awaited(state *fsm.State, policy *v1.Policy, now time.Time) bool {
+	if !returning(state, policy, now) {
+		l.returns = time.Time{}
+		return false
+	}
+	// After a while without a look, they are others than those that were waited for.
+	if l.returns.IsZero() || now.Sub(l.returnsSeen) > returnWindow(policy) {
+		l.returns = now
+	}
+	l.returnsSeen = now
+	return now.Sub(l.returns) < mostWindows*returnWindow(policy)
+}
+
 // crowd is how many nodes that come back at once are more than chance.
 const crowd = 3
 
