@@ -40,6 +40,7 @@ type service struct {
 	hung bool
 	// answered is when it began to answer last.
 	answered time.Time
+	started  time.Time
 	drained  time.Time // its drain began
 	ended    chan struct{}
 	// life tells timers of an earlier life from this one's.
@@ -65,7 +66,7 @@ func newHost(w *world, id string, claims *v1.NodeClaims, members []string) *host
 	h.cfg = agent.Config{
 		Node: id, Dir: filepath.Join(w.dir, id), Members: members, Claims: claims, Version: "virtual",
 		Logger: slog.New(slog.DiscardHandler), Drivers: map[string]driver.Driver{driverName: h},
-		Probe: h.probe, Dial: h.wire.Dial, ProbeInterval: time.Second,
+		Probe: h.probe, Dial: h.wire.Dial, ProbeInterval: 2 * time.Second,
 	}
 	return h
 }
@@ -133,6 +134,10 @@ func (h *host) settle(name string, s *service) {
 	if s.answers || !s.running || s.draining || s.hung || s.mute {
 		return
 	}
+	// (A timer of a start may come while it drains, and one of a drain's end while it starts.)
+	if time.Since(s.started) < s.starts {
+		return
+	}
 	s.answers, s.answered = true, time.Now()
 	h.w.note(judge.Fact{Kind: judge.Answers, Node: h.id, Service: name})
 }
@@ -196,24 +201,39 @@ func (h *host) Ensure(_ context.Context, name string) error {
 		return fmt.Errorf("%s: %w", name, driver.ErrUnknownService)
 	}
 	if s.running {
-		s.draining = false
-		h.settle(name, s)
+		h.undrained(name, s)
 		return nil
 	}
 	if s.broken {
 		return errBroken
 	}
 	s.life++
-	s.running, s.draining, s.hung, s.ended = true, false, false, make(chan struct{})
+	s.running, s.draining, s.hung, s.ended, s.started = true, false, false, make(chan struct{}), time.Now()
+	h.later(name, s, s.starts)
+	return nil
+}
+
+// later lets a service answer after a while, if it still lives then.
+func (h *host) later(name string, s *service, d time.Duration) {
 	life := s.life
-	time.AfterFunc(s.starts, func() {
+	time.AfterFunc(d, func() {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		if s.life == life {
 			h.settle(name, s)
 		}
 	})
-	return nil
+}
+
+// reopens is how long a service takes to accept sessions again. Nothing that a
+// host does takes no time at all: the judge goes by moments.
+const reopens = 50 * time.Millisecond
+
+func (h *host) undrained(name string, s *service) {
+	if s.draining {
+		s.draining = false
+		h.later(name, s, reopens)
+	}
 }
 
 // Drain implements driver.Driver.
@@ -246,9 +266,7 @@ func (h *host) Undrain(_ context.Context, name string) error {
 	h.acts(judge.Undrain, name)
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	s := h.services[name]
-	s.draining = false
-	h.settle(name, s)
+	h.undrained(name, h.services[name])
 	return nil
 }
 

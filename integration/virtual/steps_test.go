@@ -80,17 +80,21 @@ func (w *world) draw() *v1.Topology {
 }
 
 // most is the highest floor that a service may be given: 3, or as many nodes as its
-// pools have.
+// pools have for sure.
 func most(t *v1.Topology, service string) int {
 	n := 0
 	for _, p := range t.GetPools() {
 		if !slices.Contains(p.GetServices(), service) {
 			continue
 		}
-		if _, fixed := p.GetSize().(*v1.Pool_Count); !fixed {
-			return 3
+		switch size := p.GetSize().(type) {
+		case *v1.Pool_Count:
+			n += int(size.Count)
+		case *v1.Pool_Weight:
+			n++
+		default:
+			n += 3
 		}
-		n += int(p.GetCount())
 	}
 	return max(1, min(3, n))
 }

@@ -31,27 +31,28 @@ type world struct {
 	roundTrip uint32
 	members   []*member
 	hosts     []*host
+	spared    *host      // serves nothing
 	desk      *wire.Host // the operator's
 	api       *client.Client
+	writer    *writer
 	wait      sync.WaitGroup
 	began     time.Time
 	topology  *v1.Topology // the one that was sent last
 	approves  bool         // its policy does not repair by itself
 	leader    string
+	events    []*v1.Event // what the cluster says of itself, at the end
 
 	mu       sync.Mutex
 	history  judge.History
 	learnt   uint64
 	versions map[string]judge.Version
 	story    []string
-	loose    map[string]int // reports of what is odd, and yet no rule
 }
 
 func newWorld(t *testing.T, seed uint64, dir string) *world {
 	return &world{
 		t: t, seed: seed, rng: rand.New(rand.NewPCG(seed, 0x5eed)), dir: dir, net: wire.New(), raft: raftnode.NewMemory(),
 		began: time.Now(), history: judge.History{Heartbeat: 2 * time.Second, DownAfter: 10 * time.Second}, versions: map[string]judge.Version{},
-		loose: map[string]int{},
 	}
 }
 
@@ -165,8 +166,17 @@ var services = []string{"imap", "jmap", "webdav", "smtp-inbound", "smtp-outbound
 
 // stop ends everything, and gives what raft and gRPC left running virtual time to end.
 func (w *world) stop() {
-	for _, h := range w.hosts {
-		h.end()
+	if state, _ := w.newest(); state != nil {
+		w.events, _, _ = state.LastEvents(0, 100_000, func(*v1.Event) bool { return true })
+	}
+	if w.writer != nil {
+		w.writer.stop()
+		<-w.writer.done
+	}
+	for _, h := range append(w.hosts, w.spared) {
+		if h != nil {
+			h.end()
+		}
 	}
 	if w.api != nil {
 		_ = w.api.Close() // nothing is under way

@@ -39,6 +39,11 @@ const (
 	Looked
 )
 
+// String is the kind in a word.
+func (k Kind) String() string {
+	return [...]string{"sent", "acked", "disturbed", "answers", "fails", "set", "acts", "held", "stops", "looked"}[k]
+}
+
 // Fact is one thing that happened.
 type Fact struct {
 	At            time.Time

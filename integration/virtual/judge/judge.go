@@ -23,15 +23,32 @@ const settles = 5 * time.Second
 // slack is what the second rule gives beyond down_after.
 const slack = 2 * time.Second
 
+// Tally counts what there was to judge: a history in which nothing happens keeps
+// every promise.
+type Tally struct {
+	// Taken: instances that commands took; Close: those that left just the floor.
+	Taken, Close int
+	// Under: how often a service was under its floor with nothing in the way of its
+	// repair; Watched: of these, how often for as long as a repair may take.
+	Under, Watched int
+	// Acts of agents.
+	Acts int
+}
+
+// Add adds another history's.
+func (t *Tally) Add(o Tally) {
+	t.Taken, t.Close, t.Under, t.Watched, t.Acts = t.Taken+o.Taken, t.Close+o.Close, t.Under+o.Under, t.Watched+o.Watched, t.Acts+o.Acts
+}
+
 // Verdict lists what a history breaks.
-func Verdict(h History) []Broken {
+func Verdict(h History) ([]Broken, Tally) {
 	facts := slices.Clone(h.Facts)
 	slices.SortStableFunc(facts, func(a, b Fact) int {
 		return cmp.Or(a.At.Compare(b.At), cmp.Compare(a.Kind, b.Kind))
 	})
 	c := &court{
 		h: h, instances: map[instance]*life{}, wants: map[string]map[string]Want{}, sets: map[string][]Fact{}, held: map[string][]Fact{},
-		inForce: map[string]int{}, desired: map[string]int{}, reached: map[string]time.Time{}, under: map[string]time.Time{},
+		inForce: map[string]int{}, desired: map[string]int{}, reached: map[string]time.Time{}, under: map[string]time.Time{}, watched: map[string]bool{},
 	}
 	for len(facts) > 0 {
 		n := 1
@@ -45,7 +62,7 @@ func Verdict(h History) []Broken {
 		}
 		facts = facts[n:]
 	}
-	return c.broken
+	return c.broken, c.tally
 }
 
 type instance struct{ node, service string }
@@ -61,6 +78,7 @@ type life struct {
 type court struct {
 	h         History
 	broken    []Broken
+	tally     Tally
 	instances map[instance]*life
 	wants     map[string]map[string]Want // by node: of its newest set
 	sets      map[string][]Fact          // by node
@@ -72,6 +90,7 @@ type court struct {
 
 	disturbed time.Time
 	under     map[string]time.Time
+	watched   map[string]bool
 }
 
 func (c *court) breaks(at time.Time, rule, format string, args ...any) {
@@ -134,6 +153,7 @@ func (c *court) counts(l *life, at time.Time) bool {
 func (c *court) committed(sets []Fact) {
 	at := sets[0].At
 	before, taken := map[string]int{}, map[string][]string{}
+	really := map[string]bool{} // something that answers is taken
 	for _, f := range sets {
 		for service := range c.wants[f.Node] {
 			l := c.instances[instance{f.Node, service}]
@@ -144,13 +164,18 @@ func (c *court) committed(sets []Fact) {
 				before[service] = c.counted(service, at)
 			}
 			taken[service] = append(taken[service], f.Node)
+			really[service] = really[service] || l.answers
 		}
 	}
 	for service, nodes := range taken {
 		slices.Sort(nodes)
 		nodes = slices.Compact(nodes)
 		floor := c.inForce[service]
-		if left := before[service] - len(nodes); left < min(floor, before[service]) {
+		if c.tally.Taken += len(nodes); floor > 0 && before[service]-len(nodes) == floor {
+			c.tally.Close++
+		}
+		// To take what has failed already takes nothing.
+		if left := before[service] - len(nodes); really[service] && left < min(floor, before[service]) {
 			c.breaks(at, RuleFloor, "commands take %s from %d to %d, its floor in force is %d (on %v)", service, before[service], left, floor, nodes)
 		}
 	}
@@ -198,6 +223,7 @@ func (c *court) holds(f Fact) {
 // acts judges what an agent does against the sets that are not older than the one
 // that it held before this moment.
 func (c *court) acts(f Fact) {
+	c.tally.Acts++
 	var least Version
 	for _, h := range c.held[f.Node] {
 		if h.At.Before(f.At) {
@@ -249,6 +275,12 @@ func (c *court) repair(f Fact) {
 		if !on || since.Before(c.disturbed) {
 			since = f.At
 			c.under[s] = since
+			c.tally.Under++
+			c.watched[s] = false
+		}
+		if f.At.Sub(since) > c.h.DownAfter+slack && !c.watched[s] {
+			c.watched[s] = true
+			c.tally.Watched++
 		}
 		if f.At.Sub(since) <= c.h.DownAfter+slack || f.Look.Starting[s] || f.Look.Failed[s] != "" || len(f.Look.Eligible[s]) == 0 {
 			continue
