@@ -99,7 +99,11 @@ func (r *reporter) tell(ctx context.Context, beat *v1.Heartbeat) time.Duration {
 		return min(firstRetry<<min(r.failures, 10), r.c.hub.cfg.Heartbeat)
 	}
 	r.failures, r.told = 0, time.Now()
-	r.said, r.answered = beat, r.c.hub.cfg.Machine.State().Node(r.c.node).GetIndex()
+	// Where the record has changed again by now, as when the node was marked down
+	// and up, the answer says nothing of it.
+	if r.said = nil; r.c.hub.cfg.Machine.State().Node(r.c.node).GetIndex() <= result.GetIndex() {
+		r.said, r.answered = beat, r.c.hub.cfg.Machine.State().Node(r.c.node).GetIndex()
+	}
 	if refusal := result.GetRefusal(); refusal != nil {
 		r.c.log.Warn("report refused", "reason", refusal.GetMessage())
 	}

@@ -1,6 +1,7 @@
 package session
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"testing"
@@ -9,6 +10,8 @@ import (
 
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
+
+	"roster/server/internal/fixture"
 )
 
 var errNobody = errors.New("nobody leads")
@@ -109,6 +112,47 @@ func TestAnAgentThatLagsDoesNotFillTheLog(t *testing.T) {
 		a.settle()
 		if got := reported(d.Machine.State().Node("n"), "imap").GetState(); got != v1.ServiceState_SERVICE_STATE_SERVING {
 			t.Errorf("of the new set: %v", got)
+		}
+	})
+}
+
+// meanwhile lets the leader do something between a report's commit and its answer.
+type meanwhile struct {
+	*fixture.Log
+	do func()
+}
+
+func (m *meanwhile) Propose(ctx context.Context, caller, id string, c *storev1.Command) (*storev1.Result, error) {
+	result, err := m.Log.Propose(ctx, caller, id, c)
+	if do := m.do; do != nil && c.GetReportNode() != nil {
+		m.do = nil
+		do()
+	}
+	return result, err
+}
+
+// A new leader marks a node down and up while its report is on the way; then the
+// record waits for it again, and the agent has nothing new to say.
+func TestANodeThatWasDownWhileItReportedReportsAgain(t *testing.T) {
+	inDesk(t, func(d *desk) {
+		proposer := &meanwhile{Log: d.Log}
+		hub, err := New(Config{Machine: d.Machine, Proposer: proposer, HasLeader: func() bool { return true }, Fresh: caughtUp(d.Log, d.Machine), Heartbeat: beat})
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.hub = hub
+		a, generation := d.started()
+		proposer.do = func() {
+			d.SetState("n", v1.NodeState_NODE_STATE_DOWN)
+			d.SetState("n", v1.NodeState_NODE_STATE_UP)
+		}
+		for range 3 {
+			a.beat(generation, serving("imap"))
+			a.settle()
+			time.Sleep(beat)
+		}
+		if got := reported(d.Machine.State().Node("n"), "imap"); got.GetState() != v1.ServiceState_SERVICE_STATE_SERVING {
+			t.Errorf("it serves, and the record has %v", got)
 		}
 	})
 }
