@@ -27,25 +27,30 @@ type inForce struct {
 // topology is the one in force as this loop reads it; nil where there is none.
 func (l *Loop) topology(state *fsm.State) *v1.Topology {
 	effective := state.Effective()
-	if l.cfg.Timings == (Timings{}) || effective == nil {
-		return effective
-	}
 	if l.force.of != effective {
-		own := proto.CloneOf(effective)
-		if own.Policy == nil {
-			own.Policy = &v1.Policy{}
-		}
-		set := func(to **durationpb.Duration, d time.Duration) {
-			if d != 0 {
-				*to = durationpb.New(d)
-			}
-		}
-		set(&own.Policy.DownAfter, l.cfg.Timings.DownAfter)
-		set(&own.Policy.ReplaceAfter, l.cfg.Timings.ReplaceAfter)
-		set(&own.Policy.ReturnAfter, l.cfg.Timings.ReturnAfter)
-		l.force = inForce{of: effective, topology: own}
+		l.force = inForce{of: effective, topology: l.cfg.Timings.Over(effective)}
 	}
 	return l.force.topology
+}
+
+// Over is a topology with these timings; the same where there are none.
+func (t Timings) Over(effective *v1.Topology) *v1.Topology {
+	if t == (Timings{}) || effective == nil {
+		return effective
+	}
+	own := proto.CloneOf(effective)
+	if own.Policy == nil {
+		own.Policy = &v1.Policy{}
+	}
+	set := func(to **durationpb.Duration, d time.Duration) {
+		if d != 0 {
+			*to = durationpb.New(d)
+		}
+	}
+	set(&own.Policy.DownAfter, t.DownAfter)
+	set(&own.Policy.ReplaceAfter, t.ReplaceAfter)
+	set(&own.Policy.ReturnAfter, t.ReturnAfter)
+	return own
 }
 
 func (l *Loop) downAfter(state *fsm.State) time.Duration {
