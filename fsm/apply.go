@@ -75,7 +75,7 @@ func (d *draft) admit(c *storev1.ApplyTopology, wanted *v1.Topology, nodes []*v1
 	var target *placement.Target
 	if err := purely(func() (err error) {
 		effective = topology.Effective(wanted)
-		target, err = placement.Place(placementView(&d.core, effective, nodes, d.env.GetTime().AsTime()))
+		target, err = placement.Place(placementView(&d.core, effective, nodes, d.freezes.list(freezeKey), d.env.GetTime().AsTime()))
 		return err
 	}); err != nil {
 		return nil, unfit(codeFailedPrecondition, ReasonImpossible, err)

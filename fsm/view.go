@@ -3,6 +3,8 @@ package fsm
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
+	"strings"
 	"time"
 
 	"roster/fsm/placement"
@@ -13,10 +15,10 @@ import (
 // Placement is the view that a placement of an effective topology is made from,
 // at a time: what was lost may be lost for good by now.
 func Placement(s *State, effective *v1.Topology, now time.Time) placement.View {
-	return placementView(&s.core, effective, s.Nodes(), now)
+	return placementView(&s.core, effective, s.Nodes(), s.Freezes(), now)
 }
 
-func placementView(c *core, effective *v1.Topology, nodes []*v1.Node, now time.Time) placement.View {
+func placementView(c *core, effective *v1.Topology, nodes []*v1.Node, freezes []*v1.Freeze, now time.Time) placement.View {
 	view := placement.View{Topology: effective, Nodes: nodes}
 	if c.cluster.GetSchema() < 2 {
 		// Schema 1 knows no loans, and keeps every seat.
@@ -30,7 +32,26 @@ func placementView(c *core, effective *v1.Topology, nodes []*v1.Node, now time.T
 	for service, f := range floors {
 		view.Floors[service] = f.GetFloor()
 	}
+	view.Frozen = frozenPlaces(freezes, now)
 	return view
+}
+
+// frozenPlaces says which nodes lie in a place that is frozen: what is to be
+// begun is begun elsewhere. Where everything is frozen, or a pool or a service,
+// there is no elsewhere.
+func frozenPlaces(freezes []*v1.Freeze, now time.Time) func(*v1.Node) bool {
+	var scopes []string
+	for _, f := range freezes {
+		if kind, _, _ := strings.Cut(f.GetScope(), ":"); rollout.InForce(f, now) && slices.Contains([]string{"node", "zone", "region"}, kind) {
+			scopes = append(scopes, f.GetScope())
+		}
+	}
+	if len(scopes) == 0 {
+		return nil
+	}
+	return func(n *v1.Node) bool {
+		return slices.ContainsFunc(scopes, func(scope string) bool { return rollout.Covers(scope, n, nil) })
+	}
 }
 
 // Rollout is the view that the next steps towards a target are decided from.

@@ -26,6 +26,7 @@ const (
 	cordoned
 	notUp
 	deaf
+	frozen
 	troubled
 	// It might, but seats are open or gone, and it is counted on elsewhere, or
 	// others are here; see bind.
@@ -116,6 +117,8 @@ func (p *problem) closed(n *nodeFacts, services []int) barrier {
 		return notUp
 	case n.GetFrozen() != "" || n.GetAhead() != nil || n.GetUnconfirmed():
 		return deaf
+	case p.frozen != nil && p.frozen(n.Node):
+		return frozen
 	}
 	if p.troubledIn(n, services) {
 		return troubled

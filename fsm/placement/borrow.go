@@ -152,6 +152,7 @@ func (l *lending) shortageOf(s, floor int) string {
 		{cordoned, "cordoned"},
 		{notUp, "not up"},
 		{deaf, "not following"},
+		{frozen, "frozen"},
 		{troubled, "where it failed lately"},
 	} {
 		if n := counts[w.barrier]; n > 0 {

@@ -84,14 +84,15 @@ func TestWhoIsNotBorrowed(t *testing.T) {
 		change func(w *world, n *v1.Node)
 		reason string
 	}{
-		"unable":    {func(_ *world, n *v1.Node) { n.Claims.Services = n.Claims.Services[:2] }, "unable to run it"},
-		"cordoned":  {func(_ *world, n *v1.Node) { n.Settings.Cordoned = true }, "cordoned"},
-		"drained":   {func(_ *world, n *v1.Node) { n.Settings.Drain = &v1.NodeDrain{} }, "drained"},
-		"observing": {func(_ *world, n *v1.Node) { n.Mode = v1.AgentMode_AGENT_MODE_OBSERVE }, "only observing"},
-		"suspect":   {func(_ *world, n *v1.Node) { n.State = v1.NodeState_NODE_STATE_SUSPECT }, "not up"},
-		"frozen":    {func(_ *world, n *v1.Node) { n.Frozen = "by hand" }, "not following"},
-		"ahead":     {func(_ *world, n *v1.Node) { n.Ahead = &v1.SetVersion{Epoch: 2} }, "not following"},
-		"restored":  {func(_ *world, n *v1.Node) { n.Unconfirmed = true }, "not following"},
+		"unable":                 {func(_ *world, n *v1.Node) { n.Claims.Services = n.Claims.Services[:2] }, "unable to run it"},
+		"cordoned":               {func(_ *world, n *v1.Node) { n.Settings.Cordoned = true }, "cordoned"},
+		"drained":                {func(_ *world, n *v1.Node) { n.Settings.Drain = &v1.NodeDrain{} }, "drained"},
+		"observing":              {func(_ *world, n *v1.Node) { n.Mode = v1.AgentMode_AGENT_MODE_OBSERVE }, "only observing"},
+		"suspect":                {func(_ *world, n *v1.Node) { n.State = v1.NodeState_NODE_STATE_SUSPECT }, "not up"},
+		"frozen by its host":     {func(_ *world, n *v1.Node) { n.Frozen = "by hand" }, "not following"},
+		"frozen by the operator": {func(w *world, n *v1.Node) { w.frozen[n.GetId()] = true }, "frozen"},
+		"ahead":                  {func(_ *world, n *v1.Node) { n.Ahead = &v1.SetVersion{Epoch: 2} }, "not following"},
+		"restored":               {func(_ *world, n *v1.Node) { n.Unconfirmed = true }, "not following"},
 		"failed lately": {func(w *world, n *v1.Node) {
 			n.Troubles = []*v1.Trouble{{Service: "webdav", Failures: 1, Last: timestamppb.New(w.now)}}
 		}, "where it failed lately"},

@@ -44,6 +44,9 @@ type View struct {
 	Now time.Time
 	// Floors in force, by service; a service without an entry has none.
 	Floors map[string]uint32
+	// Frozen says that the operator keeps Roster off a node for now: it keeps
+	// what it has and gets nothing new. nil: none is.
+	Frozen func(*v1.Node) bool
 }
 
 // Target is who should serve what.

@@ -27,6 +27,7 @@ type problem struct {
 	numbers  map[string]int // of services
 	byName   map[string]int // of pools
 	now      time.Time
+	frozen   func(*v1.Node) bool // nil: none is
 	// Seats are open or gone for good: members stay where they are, see
 	// fillHeld.
 	strained bool
@@ -74,7 +75,7 @@ type nodeFacts struct {
 
 func compile(v View) (*problem, error) {
 	numbers, poolNumbers := map[string]int{}, map[string]int{}
-	p := &problem{top: v.Topology, now: v.Now, numbers: numbers, byName: poolNumbers}
+	p := &problem{top: v.Topology, now: v.Now, frozen: v.Frozen, numbers: numbers, byName: poolNumbers}
 	byName := map[string]*v1.Service{}
 	for _, s := range v.Topology.GetServices() {
 		byName[s.GetName()] = s

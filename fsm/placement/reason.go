@@ -137,6 +137,7 @@ func (p *problem) shortageReason(k, wanted, got int, rivals, kept []int) string 
 		{cordoned, "cordoned"},
 		{notUp, "not up"},
 		{deaf, "not following"},
+		{frozen, "frozen"},
 		{troubled, "where a service of it failed lately"},
 	} {
 		if n := counts[w.barrier]; n > 0 {

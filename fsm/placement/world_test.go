@@ -28,7 +28,8 @@ type world struct {
 	nodes  []*v1.Node
 	floors map[string]uint32
 	now    time.Time
-	freed  bool // the last step took a service away that failed
+	frozen map[string]bool // nodes that the operator keeps Roster off
+	freed  bool            // the last step took a service away that failed
 }
 
 // newWorld serves a topology on nodes that are all up. Every service that a pool
@@ -48,7 +49,7 @@ func newWorld(t failer, top *v1.Topology, nodes []*v1.Node) *world {
 			*d.at = durationpb.New(d.value)
 		}
 	}
-	w := &world{t: t, top: top, nodes: nodes, floors: map[string]uint32{}, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
+	w := &world{t: t, top: top, nodes: nodes, floors: map[string]uint32{}, frozen: map[string]bool{}, now: time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)}
 	for _, p := range top.Pools {
 		for _, s := range p.Services {
 			w.floors[s] = 1
@@ -61,7 +62,10 @@ func newWorld(t failer, top *v1.Topology, nodes []*v1.Node) *world {
 
 func (w *world) place() *Target {
 	w.t.Helper()
-	target, err := Place(View{Topology: w.top, Nodes: w.nodes, Now: w.now, Floors: w.floors})
+	target, err := Place(View{
+		Topology: w.top, Nodes: w.nodes, Now: w.now, Floors: w.floors,
+		Frozen: func(n *v1.Node) bool { return w.frozen[n.GetId()] },
+	})
 	if err != nil {
 		w.t.Fatal(err)
 	}
