@@ -106,7 +106,7 @@ func (d *draft) settleRollout(c *storev1.SettleRollout) *storev1.Result {
 	if c.GetRevision() != d.revision() || c.GetOrder() != d.order.GetOrder() {
 		return refused(codeAborted, ReasonStaleOrder, "the order in force is %d, of revision %d, not %d, of revision %d; look again", d.order.GetOrder(), d.revision(), c.GetOrder(), c.GetRevision())
 	}
-	result := &storev1.Result{Changed: d.forgetDecisions()}
+	result := &storev1.Result{Changed: d.forgetDecisions(c.GetVoid()...)}
 	if d.order.GetOpen() {
 		d.order = &storev1.RolloutOrder{Order: d.order.GetOrder()}
 		d.emit(&v1.Event{Kind: EventRolloutSettled, Revision: d.revision(), Message: "what the operator ordered is done, as far as it can be"})
@@ -115,10 +115,11 @@ func (d *draft) settleRollout(c *storev1.SettleRollout) *storev1.Result {
 	return result
 }
 
-// forgetDecisions drops approvals whose moves are all done or senseless.
-func (d *draft) forgetDecisions() bool {
+// forgetDecisions drops decisions whose moves are all done or senseless, and those
+// of plans that came to nothing, which the leader's loop names.
+func (d *draft) forgetDecisions(void ...string) bool {
 	left := slices.DeleteFunc(slices.Clone(d.approvals), func(a *v1.Approval) bool {
-		return !slices.ContainsFunc(a.GetMoves(), d.pending)
+		return slices.Contains(void, a.GetId()) || !slices.ContainsFunc(a.GetMoves(), d.pending)
 	})
 	if len(left) == len(d.approvals) {
 		return false

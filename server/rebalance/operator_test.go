@@ -262,3 +262,32 @@ func TestAMoveThatIsNotMadeIsLoggedOnce(t *testing.T) {
 		t.Errorf("logged %d times in all after it came up again", n)
 	}
 }
+
+// An approval is for the loss that it was asked about. What came to nothing is
+// no leave for the next time.
+func TestAnApprovalThatCameToNothingCountsForNoLaterLoss(t *testing.T) {
+	inEachLead(t, approve, func(w *world, change func()) {
+		both := carriers(w)
+		w.kill(both...)
+		w.run(30 * time.Second)
+		plan := w.proposed(v1.Cause_CAUSE_REPAIR)
+		if plan == nil {
+			t.Fatal("nothing is proposed: the test shows nothing")
+		}
+		w.freeze("service:webdav", 5*time.Minute)
+		w.decide(plan, false)
+		w.run(time.Minute)
+		if len(w.Machine.State().Approvals()) != 1 {
+			t.Error("the approval is lost while a freeze keeps it back")
+		}
+		w.restore(both...)
+		change()
+		w.quiet("they are back before anything was done", time.Hour)
+		if got := w.Machine.State().Approvals(); len(got) != 0 {
+			t.Errorf("still approved: %v", got)
+		}
+		w.kill(both...)
+		change()
+		w.quiet("nobody approved that", 10*time.Minute)
+	})
+}

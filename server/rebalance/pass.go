@@ -28,7 +28,7 @@ func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
 	l.tellHeld(step.Held)
 	if len(step.Moves) == 0 {
 		l.done = step.Done
-		l.settle(ctx, state, step, topology.GetPolicy(), now)
+		l.settle(ctx, state, looking, step, now)
 		return
 	}
 	if l.awaited(state, topology.GetPolicy(), now) {

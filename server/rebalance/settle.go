@@ -15,16 +15,25 @@ import (
 // settle says that the operator's last order was carried out as far as it can
 // be: nothing is left to be done, or only what is stuck. What a freeze or a hold
 // keeps back is still to be done. Asked once of each state.
-func (l *Loop) settle(ctx context.Context, state *fsm.State, step rollout.Step, policy *v1.Policy, now time.Time) {
+//
+// What the operator decided on a plan that came to nothing is void by then: it is
+// no leave for the next loss.
+func (l *Loop) settle(ctx context.Context, state *fsm.State, looking rollout.View, step rollout.Step, now time.Time) {
 	open := state.RolloutOrder().GetOpen()
 	if !open && len(state.Approvals()) == 0 || l.settles.held(now) || l.settled != nil && !differ(l.settled, state) {
 		return
 	}
-	if !step.Done && (waits(state, step, now) || moving(state.Nodes(), policy, now)) {
+	if !step.Done && (waits(state, step, now) || moving(state.Nodes(), looking.Topology.GetPolicy(), now)) {
 		return
 	}
+	var void []string
+	for _, a := range state.Approvals() {
+		if looking.Void(a) {
+			void = append(void, a.GetId())
+		}
+	}
 	done := l.propose(ctx, &storev1.Command{Command: &storev1.Command_SettleRollout{SettleRollout: &storev1.SettleRollout{
-		Revision: state.Topology().GetRevision(), Order: state.RolloutOrder().GetOrder(),
+		Revision: state.Topology().GetRevision(), Order: state.RolloutOrder().GetOrder(), Void: void,
 	}}})
 	l.settles.after(done, time.Now())
 	if done || !open {

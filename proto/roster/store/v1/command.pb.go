@@ -1844,8 +1844,10 @@ func (x *DecidePlan) GetApproval() *v1.Approval {
 type SettleRollout struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Revision and order that were carried out.
-	Revision      uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
-	Order         uint64 `protobuf:"varint,2,opt,name=order,proto3" json:"order,omitempty"`
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Order    uint64 `protobuf:"varint,2,opt,name=order,proto3" json:"order,omitempty"`
+	// Ids of plans that were decided on and of which nothing is wanted any more.
+	Void          []string `protobuf:"bytes,3,rep,name=void,proto3" json:"void,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1892,6 +1894,13 @@ func (x *SettleRollout) GetOrder() uint64 {
 		return x.Order
 	}
 	return 0
+}
+
+func (x *SettleRollout) GetVoid() []string {
+	if x != nil {
+		return x.Void
+	}
+	return nil
 }
 
 // NoteAgent records in the events that an agent was turned away.
@@ -2905,10 +2914,11 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\x06within\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\x06within\"=\n" +
 	"\n" +
 	"DecidePlan\x12/\n" +
-	"\bapproval\x18\x01 \x01(\v2\x13.roster.v1.ApprovalR\bapproval\"A\n" +
+	"\bapproval\x18\x01 \x01(\v2\x13.roster.v1.ApprovalR\bapproval\"U\n" +
 	"\rSettleRollout\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
-	"\x05order\x18\x02 \x01(\x04R\x05order\"O\n" +
+	"\x05order\x18\x02 \x01(\x04R\x05order\x12\x12\n" +
+	"\x04void\x18\x03 \x03(\tR\x04void\"O\n" +
 	"\tNoteAgent\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12\x16\n" +
