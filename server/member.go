@@ -124,7 +124,7 @@ func (m *Member) open() error {
 		TLS: certs.api, ClusterName: m.identity.ClusterName, Machine: m.machine, Logger: m.log,
 	})
 	services := rpc.Services{
-		Self: m.identity.ID, Name: m.identity.Name, Gate: m.gate, Machine: m.machine, Raft: m.raft, Peers: m.peers, Hub: m.hub, Peer: m.peer,
+		Self: m.identity.ID, Name: m.identity.Name, Gate: m.gate, Machine: m.machine, Raft: m.raft, Peers: m.peers, Hub: m.hub, Peer: m.peer, Timed: m.cfg.Timings.Over,
 	}
 	rpc.Register(m.grpc, services)
 	return m.openWeb(services)

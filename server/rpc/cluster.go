@@ -26,6 +26,8 @@ type Cluster struct {
 	Self    string
 	// Name is this member's own.
 	Name string
+	// Timed is a topology as the leader's loop reads it (roster dev); nil: as it is.
+	Timed func(*v1.Topology) *v1.Topology
 
 	status status.Cache
 }
@@ -58,8 +60,13 @@ func (c *Cluster) GetStatus(ctx context.Context, r *v1.GetStatusRequest) (*v1.Ge
 	default:
 		contacts = c.reached(ctx)
 	}
+	state := c.Machine.State()
+	effective := state.Effective()
+	if c.Timed != nil {
+		effective = c.Timed(effective)
+	}
 	return &v1.GetStatusResponse{Status: c.status.Compute(status.Input{
-		State: c.Machine.State(), Now: time.Now(), Leader: leader, AnsweredBy: c.Self,
+		State: state, Effective: effective, Now: time.Now(), Leader: leader, AnsweredBy: c.Self,
 		Stale: stale, Term: c.Raft.Term(), Voters: c.voters(),
 		Contacts: contacts, Unrecorded: c.unrecorded(),
 	})}, nil

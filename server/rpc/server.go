@@ -78,11 +78,13 @@ type Services struct {
 	Peers   *Peers
 	Hub     *session.Hub
 	Peer    *Peer
+	// Timed is a topology as the leader's loop reads it; nil: as it is.
+	Timed func(*v1.Topology) *v1.Topology
 }
 
 // Register puts every service on a gRPC server.
 func Register(s *grpc.Server, with Services) {
-	cluster := &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self, Name: with.Name}
+	cluster := &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self, Name: with.Name, Timed: with.Timed}
 	v1.RegisterTopologyServiceServer(s, &Topology{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterNodeServiceServer(s, &Nodes{Gate: with.Gate, Machine: with.Machine, Members: cluster})
 	v1.RegisterAssignmentServiceServer(s, &Assignments{Gate: with.Gate, Machine: with.Machine})

@@ -27,15 +27,16 @@ type placed struct {
 	err    error
 }
 
-// place is the placement of a state's own topology, and what would be done of
+// place is the placement of the topology in force, and what would be done of
 // it if policy let it.
-func (c *Cache) place(state *fsm.State, now time.Time) placed {
+func (c *Cache) place(in Input) placed {
+	state, now := in.State, in.Now
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if second := now.Truncate(time.Second); c.state != state || !c.second.Equal(second) {
 		c.placed = placed{}
-		c.placed.target, c.placed.err = placement.Place(fsm.Placement(state, state.Effective(), now))
-		if c.placed.err == nil && asks(state.Effective().GetPolicy()) {
+		c.placed.target, c.placed.err = placement.Place(fsm.Placement(state, in.effective(), now))
+		if c.placed.err == nil && asks(in.effective().GetPolicy()) {
 			c.placed.plans = fsm.ProposedFor(state, c.placed.target, now)
 		}
 		c.state, c.second = state, second

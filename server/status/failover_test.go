@@ -6,6 +6,9 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
+
 	"roster/fsm"
 	"roster/fsm/placement"
 	"roster/fsm/rollout"
@@ -98,6 +101,20 @@ func TestARepairThatWaitsForAWordIsInTheStatus(t *testing.T) {
 		t.Fatalf("plans %v, settled %v", s.GetPlans(), s.GetSettled())
 	}
 	if all, want := strings.Join(s.GetSentences(), "\n"), "`roster plan approve "+s.GetPlans()[0].GetId()+"`"; !strings.Contains(all, want) {
+		t.Errorf("nothing says %q:\n%s", want, all)
+	}
+}
+
+// Where the loop goes by other times than the file's, status tells those.
+func TestTimesAreToldAsTheLeadersLoopReadsThem(t *testing.T) {
+	log := serving(t)
+	log.SetState("n-1", v1.NodeState_NODE_STATE_DOWN)
+	state := log.Machine.State()
+	quick := proto.CloneOf(state.Effective())
+	quick.Policy.ReplaceAfter = durationpb.New(15 * time.Second)
+	since := state.Node("n-1").GetStateSince().AsTime()
+	s := Compute(Input{State: state, Effective: quick, Now: since, Leader: "m-1", AnsweredBy: "m-1"})
+	if all, want := strings.Join(s.GetSentences(), "\n"), "in 15s, unless it comes back"; !strings.Contains(all, want) {
 		t.Errorf("nothing says %q:\n%s", want, all)
 	}
 }

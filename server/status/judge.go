@@ -74,7 +74,7 @@ func reported(n *v1.Node, service string) *v1.ServiceReport {
 
 // step looks at what would be done next.
 func (f *findings) step(s *v1.Status, in Input, c *Cache) {
-	at := c.place(in.State, in.Now)
+	at := c.place(in)
 	if at.err != nil {
 		f.impossible = at.err.Error()
 		return
@@ -85,9 +85,9 @@ func (f *findings) step(s *v1.Status, in Input, c *Cache) {
 		f.short[short.GetPool()] = true
 	}
 	f.loaned = at.target.Loaned()
-	step := rollout.Next(fsm.Rollout(in.State, in.State.Effective(), at.target, in.Now, nil))
+	step := rollout.Next(fsm.Rollout(in.State, in.effective(), at.target, in.Now, nil))
 	f.moves, f.held = step.Moves, step.Held
-	f.waiting = slices.DeleteFunc(step.Waiting, f.saidOfFailing)
+	f.waiting = slices.DeleteFunc(slices.Clone(step.Waiting), f.saidOfFailing)
 	s.Settled = f.settled(s, in, step.Waiting)
 }
 

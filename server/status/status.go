@@ -18,7 +18,9 @@ import (
 // Input is what a status is made from.
 type Input struct {
 	State *fsm.State
-	Now   time.Time
+	// Effective is the topology as the leader's loop reads it; nil: the state's own.
+	Effective *v1.Topology
+	Now       time.Time
 	// Leader is the member that leads; empty where none is known.
 	Leader     string
 	AnsweredBy string
@@ -30,6 +32,13 @@ type Input struct {
 	// Unrecorded are members that the state does not know yet: ids, and names
 	// where those are known.
 	Unrecorded []*v1.Member
+}
+
+func (in Input) effective() *v1.Topology {
+	if in.Effective != nil {
+		return in.Effective
+	}
+	return in.State.Effective()
 }
 
 // Compute sums up.
@@ -67,9 +76,9 @@ func (c *Cache) Compute(in Input) *v1.Status {
 	s.Members = memberRows(in)
 	countServices(s, in.State, nodes)
 	found := findings{
-		now: in.Now, nodes: nodes, failing: failing(nodes, in.Now), policy: in.State.Effective().GetPolicy(), pools: servicesOfPools(in.State.Effective()),
+		now: in.Now, nodes: nodes, failing: failing(nodes, in.Now), policy: in.effective().GetPolicy(), pools: servicesOfPools(in.effective()),
 	}
-	if in.State.Effective() != nil {
+	if in.effective() != nil {
 		found.step(s, in, c)
 	}
 	s.State = firstWord(s, in, found)
