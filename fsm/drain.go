@@ -125,7 +125,7 @@ func (d *draft) newestSince(pool, but string, since time.Time) (newest *v1.Node)
 	for _, n := range d.nodes.list(nodeKey) {
 		for _, a := range n.GetAssignments() {
 			got := a.GetSince().AsTime()
-			if n.GetId() == but || a.GetPool() != pool || a.GetBorrowed() || a.GetWanted() != v1.Wanted_WANTED_SERVING || got.Before(since) {
+			if n.GetId() == but || a.GetPool() != pool || a.GetBorrowed() || a.GetWanted() != v1.Wanted_WANTED_SERVING || !got.After(since) {
 				continue
 			}
 			if newest == nil || got.After(at) {

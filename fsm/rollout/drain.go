@@ -71,6 +71,8 @@ func (b *board) drainReason(s *slot, goal uint32) string {
 	switch {
 	case s.host.GetSettings().GetDrain() != nil:
 		return fmt.Sprintf("the operator drains %s: %d wanted elsewhere, %d ready", s.host.GetId(), len(b.members[s.service]), b.ledger.before[s.service])
+	case s.assignment.GetBorrowed() && s.assignment.GetPool() == "":
+		return fmt.Sprintf("%s is served elsewhere: %d wanted, %d ready", s.service, len(b.members[s.service]), b.ledger.before[s.service])
 	case s.assignment.GetBorrowed():
 		return fmt.Sprintf("pool %s is whole again: %d wanted, %d ready", s.assignment.GetPool(), len(b.members[s.service]), b.ledger.before[s.service])
 	}
