@@ -30,7 +30,7 @@ type Config struct {
 	HTTPListen string
 	// Heartbeat is how often agents report. Default 2 s.
 	Heartbeat time.Duration
-	// Handshakes is how many sessions of agents may begin a second. Default 200;
+	// Handshakes is how many sessions of agents may begin a second. Default 500;
 	// under 0: no bound.
 	Handshakes int
 	// Timings win over the topology's policy; for roster dev.

@@ -12,8 +12,8 @@ import (
 // A member that thousands of agents reach at once, after another one died, lets
 // in so many a second and sends the rest on: each handshake may cost a write.
 const (
-	DefaultHandshakes     = 200
-	DefaultHandshakeBurst = 100
+	DefaultHandshakes     = 500
+	DefaultHandshakeBurst = 250
 )
 
 var errBusy = problem.New(codes.Unavailable, problem.Busy, "busy, try another member")

@@ -39,7 +39,7 @@ type Config struct {
 	// WriteTimeout ends a session whose agent does not read. Default 10 s.
 	WriteTimeout time.Duration
 	// Handshakes is how many sessions may begin a second, HandshakeBurst how many
-	// at once. Default 200 and 100; Handshakes under 0: no bound.
+	// at once. Default 500 and 250; Handshakes under 0: no bound.
 	Handshakes     int
 	HandshakeBurst int
 	Logger         *slog.Logger
