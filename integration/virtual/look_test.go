@@ -121,7 +121,7 @@ func (w *world) lookAt(look *judge.Look, state *fsm.State, h *host) {
 		switch {
 		case s.answers:
 			look.Sure[name]++
-		case fresh && now.Sub(since) < startBound:
+		case fresh && now.Sub(since) < startBound, s.running && !s.hung && now.Sub(s.started) < startBound: // the second: its own agent restarts it
 			look.Starting[name] = true
 		case fresh:
 			i := slices.IndexFunc(n.GetReports(), func(r *v1.ServiceReport) bool { return r.GetService() == name })

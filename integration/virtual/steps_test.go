@@ -162,12 +162,24 @@ func (w *world) step() {
 	service := pick(w, services)
 	switch n := w.rng.IntN(100); {
 	case n < 8:
+		if leads := w.leading(); leads != nil && w.rng.IntN(2) == 0 {
+			m = leads
+		}
 		w.disturb("%s is killed", m.name)
 		m.kill()
+		if w.rng.IntN(4) == 0 {
+			w.disturb("%s dies with it", h.id)
+			h.die()
+		}
 	case n < 20:
 		w.reviveMembers()
 	case n < 30:
-		w.disturb("%s dies", h.id)
+		if w.rng.IntN(2) == 0 {
+			w.disturb("%s loses its power", h.id) // nobody is told
+			w.cutHost(h, true)
+		} else {
+			w.disturb("%s dies", h.id)
+		}
 		h.die()
 	case n < 34:
 		w.disturb("the agent of %s dies alone", h.id)
@@ -211,6 +223,19 @@ func (w *world) step() {
 	}
 }
 
+// leading is the member that leads, as it says itself.
+func (w *world) leading() *member {
+	for _, m := range w.members {
+		if m.run == nil {
+			continue
+		}
+		if id, ok := m.run.Leader(); ok && id == m.id {
+			return m
+		}
+	}
+	return nil
+}
+
 func pick[T any](w *world, from []T) T { return from[w.rng.IntN(len(from))] }
 
 func (w *world) reviveMembers() {
@@ -227,6 +252,7 @@ func (w *world) reviveHosts() {
 	for _, h := range w.hosts {
 		if h.agent == nil {
 			w.disturb("the agent of %s is started", h.id)
+			w.cutHost(h, false)
 			h.start()
 			return
 		}

@@ -163,10 +163,22 @@ func (w *world) converge() {
 			return
 		}
 		if time.Now().After(end) {
-			w.t.Errorf("seed %d: not whole within %s of the mending: %s\n%s", w.seed, converges, why, w.tale())
+			w.t.Errorf("seed %d: not whole within %s of the mending: %s\n%s\n%s", w.seed, converges, why, w.tale(), w.records())
 			return
 		}
 	}
+}
+
+// records is what the cluster has of every node.
+func (w *world) records() (text string) {
+	state, _ := w.newest()
+	for _, n := range state.Nodes() {
+		text += fmt.Sprintf("%v\n", n)
+	}
+	for _, e := range w.api.Members() {
+		text += e + "\n"
+	}
+	return text
 }
 
 // unsettled says what keeps the cluster from being whole. What stands in for a pool
