@@ -13,6 +13,7 @@ import (
 	"roster/cmd/internal/connect"
 	"roster/cmd/internal/exit"
 	"roster/cmd/internal/output"
+	"roster/cmd/internal/output"
 	"roster/cmd/internal/screen"
 	"roster/cmd/internal/view"
 	"roster/cmd/internal/word"
@@ -93,6 +94,12 @@ func checkStatus(ctx context.Context, sh *shell, read func(context.Context) (*v1
 	if err != nil {
 		if ctx.Err() != nil {
 			return err
+		}
+		if sh.format == output.Table {
+			// Monitoring shows the output, whatever else is said.
+			if _, err := fmt.Fprintln(sh.out, "UNKNOWN · status could not be read"); err != nil {
+				return err
+			}
 		}
 		return exit.With(checkUnknown, fmt.Errorf("UNKNOWN, status could not be read: %w", err))
 	}
