@@ -116,7 +116,7 @@ func (m *Member) open() error {
 		return err
 	}
 	m.loop = rebalance.New(rebalance.Config{
-		Machine: m.machine, Proposer: rpc.Local{Raft: m.raft}, Caller: m.uri(), Timings: m.cfg.Timings, Quiet: m.cfg.Quiet, Logger: m.log,
+		Machine: m.machine, Proposer: rpc.Local{Raft: m.raft}, Caller: m.uri(), Now: m.raft.Time, Timings: m.cfg.Timings, Quiet: m.cfg.Quiet, Logger: m.log,
 		Tick: min(500*time.Millisecond, m.hub.Heartbeat()/2),
 	})
 	m.peer = &rpc.Peer{Raft: m.raft}

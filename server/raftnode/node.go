@@ -48,7 +48,8 @@ type Node struct {
 
 	clock struct {
 		sync.Mutex
-		last time.Time
+		// What was given out last, and when, by the member's own clock.
+		last, at time.Time
 	}
 	// epoch of the member's data, 0 while it is not known.
 	epoch atomic.Uint64

@@ -167,20 +167,33 @@ func (n *Node) encode(calls []*call) ([]byte, error) {
 	return fsm.EncodeEntry(envelopes)
 }
 
+// Time is the time that a command gets which is written now. Whoever compares
+// the time with records on the leader asks for it here: its own clock may be
+// another one.
+func (n *Node) Time() time.Time { return n.now() }
+
 // now is the leader's time: its clock, but never before what was applied, nor
-// before what it gave out last.
+// before what it gave out last. Where that is ahead of its clock, because a
+// leader's before was, time goes on from there, a tenth slower until the clock
+// has caught up: if it stood still, nothing would be over until then.
 func (n *Node) now() time.Time {
 	applied := n.replica.latest()
 	n.clock.Lock()
 	defer n.clock.Unlock()
-	now := n.cfg.Now()
-	for _, before := range []time.Time{applied, n.clock.last} {
-		if now.Before(before) {
-			now = before
-		}
+	read := n.cfg.Now()
+	switch last := n.clock.last; {
+	case last.Before(applied):
+		n.clock.last = applied
+	case !last.IsZero():
+		gone := max(0, read.Sub(n.clock.at))
+		n.clock.last = last.Add(gone - gone/10)
 	}
-	n.clock.last = now
-	return now
+	n.clock.at = read
+	// Without its monotonic part: that goes on while the clock is set back.
+	if own := read.Round(0); own.After(n.clock.last) {
+		n.clock.last = own
+	}
+	return n.clock.last
 }
 
 // answer gives each caller its own part of the machine's results.

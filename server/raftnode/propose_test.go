@@ -301,7 +301,7 @@ func TestTheLeadersTimeNeverGoesBack(t *testing.T) {
 	restart()
 	clock.add(-30 * time.Minute)
 	c.write("k", "5")
-	clock.add(2 * time.Hour)
+	clock.add(12 * time.Hour) // it catches up by and by
 	c.write("k", "6")
 	events, _, err := m.machine.State().Events(0, 0)
 	must(t, err)
@@ -317,6 +317,32 @@ func TestTheLeadersTimeNeverGoesBack(t *testing.T) {
 	}
 	if !last["k"].Equal(clock.now()) || !clock.now().After(high) {
 		t.Errorf("the last write is of %s, the clock shows %s", last["k"], clock.now())
+	}
+}
+
+// A leader whose clock is behind what was written goes on from there: were its
+// time to stand still, no deadline would pass for as long.
+func TestTheLeadersTimeGoesOnWhereItsClockIsBehind(t *testing.T) {
+	clock := &clockOf{t: time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC)}
+	c := newCluster(t, func(cfg *Config) { cfg.Now = clock.now })
+	m := c.members[0]
+	clock.add(time.Hour)
+	c.write("k", "1")
+	high := clock.now()
+	clock.add(-time.Hour)
+	must(t, m.halt())
+	m.start()
+	c.leader()
+	c.write("k", "2")
+	for minutes := time.Duration(10); minutes <= 100; minutes += 10 {
+		clock.add(10 * time.Minute)
+		if went := m.node.Time().Sub(high); minutes < 60 && (went > minutes*time.Minute || went < minutes*time.Minute*8/10) {
+			t.Errorf("after %s it has gone on for %s", minutes*time.Minute, went)
+		}
+	}
+	clock.add(10 * time.Hour)
+	if now := m.node.Time(); !now.Equal(clock.now()) {
+		t.Errorf("it is %s, and the clock has caught up to %s", now, clock.now())
 	}
 }
 

@@ -37,6 +37,9 @@ type Config struct {
 	// Quiet is how long no node must have registered before the first placement
 	// is made without those that may still come. Default 5 s.
 	Quiet time.Duration
+	// Now is the time that a command gets: what records say is compared with it.
+	// Who is heard goes by this process's own clock. Nil: time.Now.
+	Now func() time.Time
 	// Timings win over the topology's policy (roster dev).
 	Timings Timings
 	Logger  *slog.Logger
@@ -85,6 +88,9 @@ func New(cfg Config) *Loop {
 	}
 	if cfg.Quiet == 0 {
 		cfg.Quiet = quiet
+	}
+	if cfg.Now == nil {
+		cfg.Now = time.Now
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -26,7 +26,7 @@ func (l *Loop) mark(ctx context.Context, view *session.Liveness) {
 	changes := view.Transitions(nodes, l.downAfter(state), now)
 	var hold *storev1.HoldChange
 	if state.Hold() == nil || view.Listened(now) {
-		hold = l.judge(state, view.Silent(nodes, now), changes, now)
+		hold = l.judge(state, view.Silent(nodes, now), changes, l.cfg.Now())
 	}
 	if len(changes) == 0 && hold == nil {
 		return
@@ -84,8 +84,9 @@ func (l *Loop) expire(ctx context.Context) {
 	if l.freezes.held(now) {
 		return
 	}
+	written := l.cfg.Now()
 	for _, f := range l.cfg.Machine.State().Freezes() {
-		if rollout.InForce(f, now) {
+		if rollout.InForce(f, written) {
 			continue
 		}
 		done := l.propose(ctx, &storev1.Command{Command: &storev1.Command_DeleteFreezes{DeleteFreezes: &storev1.DeleteFreezes{Expired: true}}})

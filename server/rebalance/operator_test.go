@@ -291,3 +291,33 @@ func TestAnApprovalThatCameToNothingCountsForNoLaterLoss(t *testing.T) {
 		w.quiet("nobody approved that", 10*time.Minute)
 	})
 }
+
+// A leader before had a clock that was ahead, so what is written is of a time to
+// come: all that is waited for is waited for as long as ever.
+func TestNothingTakesLongerWhereTheLogsTimeIsAhead(t *testing.T) {
+	inWorld(t, spare, func(w *world) {
+		w.ahead = time.Hour
+		w.Ahead(w.ahead)
+		lost := w.serving("imap")[0]
+		w.kill(lost)
+		w.must("it is down", time.Minute, func() bool { return w.state(lost) == isDown })
+		down := time.Now()
+		w.must("another node has the seat", 10*time.Minute, func() bool {
+			return !slices.ContainsFunc(w.borrowed(), func(s string) bool { return s != lost+":imap" }) && w.answering()["imap"] == 3
+		})
+		if took := time.Since(down); took < 5*time.Minute {
+			t.Errorf("the seat was given away after %s", took)
+		}
+		w.restore(lost)
+		w.must("its surplus has ended", 5*time.Minute, func() bool { return len(w.Machine.State().Node(lost).GetAssignments()) == 0 })
+		w.freeze("all", 10*time.Minute)
+		w.run(9 * time.Minute)
+		if len(w.Machine.State().Freezes()) == 0 {
+			t.Error("the freeze ended before its time")
+		}
+		w.must("the freeze ends", 2*time.Minute, func() bool { return len(w.Machine.State().Freezes()) == 0 })
+		w.kill(w.all()[:5]...)
+		w.must("it holds", time.Minute, w.holds)
+		w.must("it is slow", 16*time.Minute, func() bool { return w.Machine.State().Hold().GetSlow() })
+	})
+}

@@ -14,14 +14,14 @@ import (
 
 // pass proposes the next wave, if there is one.
 func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
-	now := time.Now()
+	now, clock := l.cfg.Now(), time.Now()
 	state := l.cfg.Machine.State()
 	topology := l.topology(state)
-	if topology == nil || l.waves.held(now) || !l.place(state, now) || l.done || tooEarly(state, l.target, l.cfg.Quiet, now) {
+	if topology == nil || l.waves.held(clock) || !l.place(state, now) || l.done || tooEarly(state, l.target, l.cfg.Quiet, now) {
 		return
 	}
 	looking := fsm.Rollout(state, state.Effective(), l.target, now, func(node string) bool {
-		return view.HeardRecently(node, state.Node(node).GetInstance(), now)
+		return view.HeardRecently(node, state.Node(node).GetInstance(), clock)
 	})
 	looking.Topology = topology
 	step := rollout.Next(looking)

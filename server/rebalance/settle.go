@@ -20,7 +20,7 @@ import (
 // no leave for the next loss.
 func (l *Loop) settle(ctx context.Context, state *fsm.State, looking rollout.View, step rollout.Step, now time.Time) {
 	open := state.RolloutOrder().GetOpen()
-	if !open && len(state.Approvals()) == 0 || l.settles.held(now) || l.settled != nil && !differ(l.settled, state) {
+	if !open && len(state.Approvals()) == 0 || l.settles.held(time.Now()) || l.settled != nil && !differ(l.settled, state) {
 		return
 	}
 	if !step.Done && (waits(state, step, now) || moving(state.Nodes(), looking.Topology.GetPolicy(), now)) {

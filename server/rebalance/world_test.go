@@ -33,6 +33,8 @@ type world struct {
 	// faulted: a host failed in this step; then fewer may answer.
 	faulted bool
 	seen    int // commands that were looked at
+	// ahead is what the log's time is ahead of this process's clock.
+	ahead   time.Duration
 	history []happened
 }
 
@@ -121,7 +123,7 @@ func (w *world) runUntil(d time.Duration, done func() bool) (time.Duration, bool
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
-		_ = New(Config{Machine: w.Machine, Proposer: w, Caller: "roster://test/member/m1"}).Run(ctx, w.view)
+		_ = New(Config{Machine: w.Machine, Proposer: w, Caller: "roster://test/member/m1", Now: w.now}).Run(ctx, w.view)
 	}()
 	defer func() { cancel(); <-ended; w.record() }()
 	began := time.Now()
@@ -141,6 +143,8 @@ func (w *world) runUntil(d time.Duration, done func() bool) (time.Duration, bool
 	}
 	return d, false
 }
+
+func (w *world) now() time.Time { return time.Now().Add(w.ahead) }
 
 // must is runUntil for what has to come.
 func (w *world) must(what string, d time.Duration, done func() bool) {
