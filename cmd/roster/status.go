@@ -13,7 +13,6 @@ import (
 	"roster/cmd/internal/connect"
 	"roster/cmd/internal/exit"
 	"roster/cmd/internal/output"
-	"roster/cmd/internal/output"
 	"roster/cmd/internal/screen"
 	"roster/cmd/internal/view"
 	"roster/cmd/internal/word"
