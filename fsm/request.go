@@ -76,22 +76,34 @@ func (d *draft) lookup(env *storev1.Envelope) (requestKey, []byte, *storev1.Resu
 	}
 	if record != nil {
 		if !bytes.Equal(record.GetDigest(), digest) {
-			return key, nil, refused(codeAlreadyExists, ReasonRequestIDReused,
-				"request id %s was used before for something else; make a new id for each request", env.GetRequestId())
+			return key, nil, reusedID(env.GetRequestId())
 		}
 		again := proto.CloneOf(record.GetResult())
 		again.Repeated = true
 		return key, nil, again
 	}
 	if evicted := d.evicted.get(key.caller); evicted != nil && formatRequestID(id) <= evicted.id {
-		return key, nil, refused(codeOutOfRange, ReasonRequestIDTooOld,
-			"request id %s is older than the results that are kept, so it may have been done: look at the state, then ask with a new id", env.GetRequestId())
+		return key, nil, tooOldID(env.GetRequestId())
 	}
 	if requestTime(id).Sub(env.GetTime().AsTime()) > aheadOfTime {
-		return key, nil, refused(codeInvalidArgument, ReasonRequestIDAhead,
-			"request id %s lies more than a day ahead of the cluster's time %s; set the clock of the host that made it", env.GetRequestId(), env.GetTime().AsTime().Format(time.RFC3339))
+		return key, nil, aheadID(env.GetRequestId(), env.GetTime().AsTime())
 	}
 	return key, digest, nil
+}
+
+func reusedID(id string) *storev1.Result {
+	return refused(codeAlreadyExists, ReasonRequestIDReused,
+		"request id %s was used before for something else; make a new id for each request", id)
+}
+
+func tooOldID(id string) *storev1.Result {
+	return refused(codeOutOfRange, ReasonRequestIDTooOld,
+		"request id %s is older than the results that are kept, so it may have been done: look at the state, then ask with a new id", id)
+}
+
+func aheadID(id string, now time.Time) *storev1.Result {
+	return refused(codeInvalidArgument, ReasonRequestIDAhead,
+		"request id %s lies more than a day ahead of the cluster's time %s; set the clock of the host that made it", id, now.Format(time.RFC3339))
 }
 
 func (d *draft) record(key requestKey, digest []byte, result *storev1.Result) {

@@ -185,6 +185,18 @@ func TestMembersJoinAndLeaveOnceAndNeverCostTheQuorum(t *testing.T) {
 		t.Errorf("a refused member has a record: %v", list())
 	}
 
+	// A request that is refused for its id alone takes no vote away.
+	used := api.RequestID()
+	if _, err := cluster.JoinMember(g.within(), &v1.JoinMemberRequest{RequestId: used, Member: again}); err != nil {
+		t.Fatal(err)
+	}
+	for id, reason := range map[string]string{"never": "REQUEST_ID_INVALID", used: "REQUEST_ID_REUSED", "ffffffff-ffff-7fff-bfff-ffffffffffff": "REQUEST_ID_AHEAD"} {
+		_, err := cluster.RemoveMember(g.within(), &v1.RemoveMemberRequest{RequestId: id, Id: second.GetId()})
+		if client.Reason(err) != reason || !list()[second.GetId()].GetVoter() {
+			t.Errorf("remove under the id %s: %v, %v", id, err, list())
+		}
+	}
+
 	// One that never starts: it gets no vote, and costs none.
 	ghost.RaftAddress = loopback.FreeAddress(t)
 	if _, err := join(ghost); err != nil {

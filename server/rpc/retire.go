@@ -8,6 +8,7 @@ import (
 	storev1 "roster/proto/roster/store/v1"
 
 	"roster/server/raftnode"
+	"roster/server/rpc/problem"
 )
 
 // Retire takes a member out, in the name of a caller: the vote goes first, then
@@ -16,6 +17,14 @@ import (
 func (c *Cluster) Retire(ctx context.Context, caller, requestID, id string) (*storev1.Result, error) {
 	if err := c.Gate.Fresh(ctx); err != nil {
 		return nil, toStatus(err)
+	}
+	command := &storev1.Command{Command: &storev1.Command_RemoveMember{RemoveMember: &storev1.RemoveMember{Id: id}}}
+	if requestID != "" {
+		// Before the vote is gone: a request that is refused changes nothing.
+		state := c.Machine.State()
+		if err := problem.FromRefusal(state.Unacceptable(caller, requestID, command, timeOf(state))); err != nil {
+			return nil, err
+		}
 	}
 	// Where there is neither record nor vote, the state machine says whether this
 	// very request took them away.
@@ -28,9 +37,7 @@ func (c *Cluster) Retire(ctx context.Context, caller, requestID, id string) (*st
 			return nil, err
 		}
 	}
-	result, err := c.Gate.Propose(ctx, caller, requestID, &storev1.Command{Command: &storev1.Command_RemoveMember{
-		RemoveMember: &storev1.RemoveMember{Id: id},
-	}})
+	result, err := c.Gate.Propose(ctx, caller, requestID, command)
 	if err := outcome(result, err); err != nil {
 		return nil, err
 	}
