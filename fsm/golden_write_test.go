@@ -166,7 +166,7 @@ func (b *rig) goldenFailover() {
 	b.do(drainOf("node-7", 0))
 	b.do(b.wave(drain("node-7", "imap")))
 	b.mustDo(b.reports("node-7", serving, "imap"))
-	b.mustDo(&storev1.ActivateNode{Id: "node-7"})
+	b.mustDo(&storev1.ActivateNode{Id: "node-7", AllowStop: true})
 	b.do(&storev1.ActivateNode{Id: "node-6", Observe: true})
 	newer := b.reports("node-6", serving, "imap", "jmap")
 	newer.ReportedGeneration, newer.Ahead = 40, &v1.SetVersion{Epoch: 7, Generation: 40}

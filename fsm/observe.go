@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 
+	"roster/fsm/placement"
 	"roster/fsm/topology"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -38,6 +40,10 @@ func (d *draft) activateNode(c *storev1.ActivateNode) *storev1.Result {
 	after := copyNode(before)
 	after.Settings = settings
 	takeEffect(after)
+	if lost := d.unseated(after); !c.GetObserve() && !c.GetAllowStop() && len(lost) > 0 {
+		return refused(codeFailedPrecondition, ReasonNeedsAllowStop, "%s serves %s, and topology %s has no seat for that there: Roster would drain and stop it; put the node into a pool first, in the file that `roster topology get` prints, or use --allow-stop",
+			c.GetId(), strings.Join(lost, ", "), d.effective.GetName())
+	}
 	// What the agent may do changes with its set: the order of sets tells it which
 	// is newer.
 	after.Generation++
@@ -48,6 +54,31 @@ func (d *draft) activateNode(c *storev1.ActivateNode) *storev1.Result {
 	d.emit(event)
 	d.putNode(before, after)
 	return &storev1.Result{Generation: after.GetGeneration(), Changed: true}
+}
+
+// unseated are the services that serve on a node and that the topology in force
+// wants elsewhere, once the node acts. Without a topology nothing is moved.
+func (d *draft) unseated(n *v1.Node) (lost []string) {
+	if d.effective == nil {
+		return nil
+	}
+	nodes := slices.Clone(d.nodes.list(nodeKey))
+	for i := range nodes {
+		if nodes[i].GetId() == n.GetId() {
+			nodes[i] = n
+		}
+	}
+	target, err := placement.Place(placementView(&d.core, d.effective, nodes, d.freezes.list(freezeKey), d.env.GetTime().AsTime()))
+	if err != nil {
+		return nil // nothing can be placed, so nothing is moved
+	}
+	wanted, loaned := target.Wanted(d.effective)[n.GetId()], target.Loaned()[n.GetId()]
+	for _, a := range n.GetAssignments() {
+		if a.GetWanted() == v1.Wanted_WANTED_SERVING && wanted[a.GetService()] == "" && loaned[a.GetService()] == "" {
+			lost = append(lost, a.GetService())
+		}
+	}
+	return lost
 }
 
 // mirror makes the set of an observing node what its agent reports: what serves

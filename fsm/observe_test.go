@@ -1,6 +1,7 @@
 package fsm
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -124,6 +125,28 @@ func TestActivationChangesWhatTheAgentMayDoAndNotItsSet(t *testing.T) {
 	b.refuse(ReasonActs, &storev1.ActivateNode{Id: "node-2", Observe: true})
 	if r := b.mustDo(&storev1.ActivateNode{Id: "node-2"}); r.GetChanged() {
 		t.Fatal("it acted already")
+	}
+}
+
+// Handing a node over must not be how an operator learns that the topology has
+// no seat for what it serves.
+func TestANodeIsNotHandedOverWhereThatWouldStopWhatItServes(t *testing.T) {
+	b := watched(t, "imap", "jmap")
+	b.topology(unified("jmap"))
+	refused := b.refuse(ReasonNeedsAllowStop, &storev1.ActivateNode{Id: "node-1"})
+	if text := refused.GetRefusal().GetMessage(); !strings.Contains(text, "serves imap, and") || !strings.Contains(text, "--allow-stop") {
+		t.Errorf("refusal: %s", text)
+	}
+	if !observes(b.m.State().Node("node-1")) {
+		t.Fatal("it was handed over all the same")
+	}
+	b.topology(unified("imap", "jmap"))
+	b.mustDo(&storev1.ActivateNode{Id: "node-1"})
+	b.mustDo(&storev1.ActivateNode{Id: "node-1", Observe: true})
+	b.topology(unified("jmap"))
+	b.mustDo(&storev1.ActivateNode{Id: "node-1", AllowStop: true})
+	if observes(b.m.State().Node("node-1")) {
+		t.Fatal("it was meant, and not done")
 	}
 }
 

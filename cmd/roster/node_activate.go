@@ -28,13 +28,8 @@ Roster would stop that.`,
 	cmd.Flags().BoolVar(&allowStop, "allow-stop", false, "even if something serves there that has no seat, and will be stopped")
 	write.addTo(cmd)
 	cmd.RunE = sh.linked(func(ctx context.Context, link *connect.Link, args []string) error {
-		if !observe && !allowStop {
-			if err := sh.seated(ctx, link, args[0]); err != nil {
-				return err
-			}
-		}
 		response, err := call(ctx, sh, v1.NewNodeServiceClient(link).ActivateNode, &v1.ActivateNodeRequest{
-			RequestId: write.id(link), Id: args[0], ExpectedGeneration: write.expected.get(cmd), Observe: observe,
+			RequestId: write.id(link), Id: args[0], ExpectedGeneration: write.expected.get(cmd), Observe: observe, AllowStop: allowStop,
 		})
 		if err != nil {
 			return write.outcome(err)

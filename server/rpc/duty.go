@@ -100,7 +100,7 @@ func (n *Nodes) ActivateNode(ctx context.Context, r *v1.ActivateNodeRequest) (*v
 		return nil, err
 	}
 	result, err := n.Gate.write(ctx, r.GetRequestId(), &storev1.Command{Command: &storev1.Command_ActivateNode{ActivateNode: &storev1.ActivateNode{
-		Id: r.GetId(), ExpectedGeneration: r.ExpectedGeneration, Observe: r.GetObserve(),
+		Id: r.GetId(), ExpectedGeneration: r.ExpectedGeneration, Observe: r.GetObserve(), AllowStop: r.GetAllowStop(),
 	}}})
 	if err != nil {
 		return nil, err

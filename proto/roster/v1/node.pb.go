@@ -1982,7 +1982,10 @@ type ActivateNodeRequest struct {
 	Id                 string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	ExpectedGeneration *uint64                `protobuf:"varint,3,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
 	// True: its agent observes again.
-	Observe       bool `protobuf:"varint,4,opt,name=observe,proto3" json:"observe,omitempty"`
+	Observe bool `protobuf:"varint,4,opt,name=observe,proto3" json:"observe,omitempty"`
+	// Even if something serves there that the topology has no seat for, and that
+	// will be drained and stopped.
+	AllowStop     bool `protobuf:"varint,5,opt,name=allow_stop,json=allowStop,proto3" json:"allow_stop,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2041,6 +2044,13 @@ func (x *ActivateNodeRequest) GetExpectedGeneration() uint64 {
 func (x *ActivateNodeRequest) GetObserve() bool {
 	if x != nil {
 		return x.Observe
+	}
+	return false
+}
+
+func (x *ActivateNodeRequest) GetAllowStop() bool {
+	if x != nil {
+		return x.AllowStop
 	}
 	return false
 }
@@ -2776,13 +2786,15 @@ const file_roster_v1_node_proto_rawDesc = "" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x02 \x01(\x04R\n" +
-	"generation\"\xac\x01\n" +
+	"generation\"\xcb\x01\n" +
 	"\x13ActivateNodeRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\x124\n" +
 	"\x13expected_generation\x18\x03 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x18\n" +
-	"\aobserve\x18\x04 \x01(\bR\aobserveB\x16\n" +
+	"\aobserve\x18\x04 \x01(\bR\aobserve\x12\x1d\n" +
+	"\n" +
+	"allow_stop\x18\x05 \x01(\bR\tallowStopB\x16\n" +
 	"\x14_expected_generation\"L\n" +
 	"\x14ActivateNodeResponse\x12\x14\n" +
 	"\x05index\x18\x01 \x01(\x04R\x05index\x12\x1e\n" +

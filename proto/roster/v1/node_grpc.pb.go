@@ -65,6 +65,8 @@ type NodeServiceClient interface {
 	// UndrainNode calls a drain off, finished or not.
 	UndrainNode(ctx context.Context, in *UndrainNodeRequest, opts ...grpc.CallOption) (*UndrainNodeResponse, error)
 	// ActivateNode lets an agent that observes act, or ends that.
+	// FAILED_PRECONDITION: something serves there without a seat, which Roster
+	// would stop, and allow_stop is not set.
 	ActivateNode(ctx context.Context, in *ActivateNodeRequest, opts ...grpc.CallOption) (*ActivateNodeResponse, error)
 	// AdoptNode lets an agent that is ahead follow the cluster again.
 	// FAILED_PRECONDITION: it is not ahead.
@@ -254,6 +256,8 @@ type NodeServiceServer interface {
 	// UndrainNode calls a drain off, finished or not.
 	UndrainNode(context.Context, *UndrainNodeRequest) (*UndrainNodeResponse, error)
 	// ActivateNode lets an agent that observes act, or ends that.
+	// FAILED_PRECONDITION: something serves there without a seat, which Roster
+	// would stop, and allow_stop is not set.
 	ActivateNode(context.Context, *ActivateNodeRequest) (*ActivateNodeResponse, error)
 	// AdoptNode lets an agent that is ahead follow the cluster again.
 	// FAILED_PRECONDITION: it is not ahead.

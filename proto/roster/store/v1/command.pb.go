@@ -1447,6 +1447,7 @@ type ActivateNode struct {
 	Id                 string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	ExpectedGeneration *uint64                `protobuf:"varint,2,opt,name=expected_generation,json=expectedGeneration,proto3,oneof" json:"expected_generation,omitempty"`
 	Observe            bool                   `protobuf:"varint,3,opt,name=observe,proto3" json:"observe,omitempty"`
+	AllowStop          bool                   `protobuf:"varint,4,opt,name=allow_stop,json=allowStop,proto3" json:"allow_stop,omitempty"`
 	unknownFields      protoimpl.UnknownFields
 	sizeCache          protoimpl.SizeCache
 }
@@ -1498,6 +1499,13 @@ func (x *ActivateNode) GetExpectedGeneration() uint64 {
 func (x *ActivateNode) GetObserve() bool {
 	if x != nil {
 		return x.Observe
+	}
+	return false
+}
+
+func (x *ActivateNode) GetAllowStop() bool {
+	if x != nil {
+		return x.AllowStop
 	}
 	return false
 }
@@ -2886,11 +2894,13 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\bdeadline\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\bdeadline\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x121\n" +
 	"\x06within\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\x06withinB\x16\n" +
-	"\x14_expected_generation\"\x86\x01\n" +
+	"\x14_expected_generation\"\xa5\x01\n" +
 	"\fActivateNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
 	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x18\n" +
-	"\aobserve\x18\x03 \x01(\bR\aobserveB\x16\n" +
+	"\aobserve\x18\x03 \x01(\bR\aobserve\x12\x1d\n" +
+	"\n" +
+	"allow_stop\x18\x04 \x01(\bR\tallowStopB\x16\n" +
 	"\x14_expected_generation\"i\n" +
 	"\tAdoptNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
