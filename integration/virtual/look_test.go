@@ -55,6 +55,19 @@ func (w *world) newest() (state *fsm.State, leader string) {
 		if s := m.run.State(); state == nil || s.Index() > state.Index() {
 			state = s
 		}
+	}
+	if m := w.leading(); m != nil {
+		leader = m.name
+	}
+	return state, leader
+}
+
+// leading is the member that leads a majority, nil where none does.
+func (w *world) leading() *member {
+	for _, m := range w.members {
+		if m.run == nil {
+			continue
+		}
 		reached := 1
 		for _, other := range w.members {
 			if other != m && other.run != nil && !w.net.IsCut(m.name, other.name) {
@@ -62,25 +75,22 @@ func (w *world) newest() (state *fsm.State, leader string) {
 			}
 		}
 		if id, ok := m.run.Leader(); ok && id == m.id && reached > len(w.members)/2 {
-			leader = m.name
+			return m
 		}
 	}
-	return state, leader
+	return nil
 }
 
-// connected: a host's agent runs, and no way from it or between members is cut.
+// connected: a host's agent runs, and reaches every member that the leader reaches.
+// It may have its session with another one: then it finds that out in time.
 func (w *world) connected(h *host) bool {
-	if h.agent == nil {
+	leader := w.leading()
+	if h.agent == nil || leader == nil {
 		return false
 	}
-	for i, m := range w.members {
-		if w.net.IsCut(h.id, m.name) {
+	for _, m := range w.members {
+		if m.run != nil && (m == leader || !w.net.IsCut(m.name, leader.name)) && w.net.IsCut(h.id, m.name) {
 			return false
-		}
-		for _, other := range w.members[:i] {
-			if w.net.IsCut(m.name, other.name) {
-				return false
-			}
 		}
 	}
 	return true

@@ -64,7 +64,7 @@ func (w *world) draw() *v1.Topology {
 	t.Services = nil
 	for _, s := range services {
 		decl := &v1.Service{Name: s, Drain: w.seconds(5, 20)}
-		if w.rng.IntN(3) == 0 {
+		if w.rng.IntN(2) == 0 {
 			decl.Floor = proto.Uint32(uint32(1 + w.rng.IntN(most(t, s)))) //nolint:gosec // small
 		}
 		t.Services = append(t.Services, decl)
@@ -156,12 +156,26 @@ func sizes(t *v1.Topology) (text string) {
 	return fmt.Sprintf("%sfloors %v repair %v", text, floorsOf(t), t.GetPolicy().GetRepair())
 }
 
-// step does one random thing.
+// step does one random thing, and lets some time pass: often enough as long as a
+// repair may take.
 func (w *world) step() {
+	pause := w.between(100*time.Millisecond, 8*time.Second)
+	if w.rng.IntN(5) == 0 {
+		pause = w.between(15*time.Second, 50*time.Second)
+	}
+	if fault := w.act(); fault && w.rng.IntN(2) == 0 {
+		pause = w.between(13*time.Second, 30*time.Second)
+	}
+	w.pass(pause)
+}
+
+// act does one random thing, and says whether it takes something away.
+func (w *world) act() (fault bool) {
 	m, h := pick(w, w.members), pick(w, w.hosts)
 	service := pick(w, services)
 	switch n := w.rng.IntN(100); {
 	case n < 8:
+		fault = true
 		if leads := w.leading(); leads != nil && w.rng.IntN(2) == 0 {
 			m = leads
 		}
@@ -174,6 +188,7 @@ func (w *world) step() {
 	case n < 20:
 		w.reviveMembers()
 	case n < 30:
+		fault = true
 		if w.rng.IntN(2) == 0 {
 			w.disturb("%s loses its power", h.id) // nobody is told
 			w.cutHost(h, true)
@@ -190,6 +205,7 @@ func (w *world) step() {
 		w.disturb("%s is cut off from %s", h.id, m.name)
 		w.net.Cut(h.id, m.name, true)
 	case n < 56:
+		fault = true
 		w.disturb("%s is cut off from all members", h.id)
 		w.cutHost(h, true)
 	case n < 61:
@@ -215,25 +231,14 @@ func (w *world) step() {
 	case n < 90:
 		w.freeze(h)
 	case n < 96:
+		fault = true
 		w.fail(h, service)
 	case n < 98:
 		w.mendServices(h)
 	default:
 		w.repairPolicy()
 	}
-}
-
-// leading is the member that leads, as it says itself.
-func (w *world) leading() *member {
-	for _, m := range w.members {
-		if m.run == nil {
-			continue
-		}
-		if id, ok := m.run.Leader(); ok && id == m.id {
-			return m
-		}
-	}
-	return nil
+	return fault
 }
 
 func pick[T any](w *world, from []T) T { return from[w.rng.IntN(len(from))] }

@@ -136,21 +136,12 @@ func (w *world) schedule() {
 	w.pass(w.between(10*time.Second, 40*time.Second))
 	for range 15 + w.rng.IntN(26) {
 		w.step()
-		w.pass(w.pause())
 	}
 	w.heal()
 	w.converge()
 	for _, fault := range w.writer.end(w) {
 		w.t.Errorf("seed %d: a write: %s\n%s", w.seed, fault, w.tale())
 	}
-}
-
-// pause is a short one as a rule, and at times one in which repairs are made.
-func (w *world) pause() time.Duration {
-	if w.rng.IntN(4) == 0 {
-		return w.between(15*time.Second, 50*time.Second)
-	}
-	return w.between(100*time.Millisecond, 8*time.Second)
 }
 
 // converge wants the cluster to be whole, and to stay so.
@@ -208,6 +199,9 @@ func (w *world) unsettled() string {
 		if answering < int(one.GetFloorInForce()) || len(one.GetBorrowed()) > 0 && !short[name] {
 			return fmt.Sprintf("%s: %d answer, floor in force %d, borrowed on %v; status says %v", name, answering, one.GetFloorInForce(), one.GetBorrowed(), s.GetSentences())
 		}
+	}
+	if hold := s.GetHold(); hold != nil {
+		return fmt.Sprintf("it holds: %v", hold)
 	}
 	if !s.GetSettled() {
 		return fmt.Sprintf("status is not settled: %v", s.GetSentences())
