@@ -321,3 +321,21 @@ func TestNothingTakesLongerWhereTheLogsTimeIsAhead(t *testing.T) {
 		w.must("it is slow", 16*time.Minute, func() bool { return w.Machine.State().Hold().GetSlow() })
 	})
 }
+
+// What waits for approval is not what a freeze keeps back: an order that stayed
+// open for it would let everything else pass unasked until the freeze ends.
+func TestAFreezeOfSomethingElseKeepsNoOrderOpen(t *testing.T) {
+	inEachLead(t, approve, func(w *world, change func()) {
+		both, drained := carriers(w), w.serving("jmap")
+		w.freeze("node:"+drained[len(drained)-1], 20*24*time.Hour)
+		w.kill(both...)
+		w.run(30 * time.Second)
+		if w.proposed(v1.Cause_CAUSE_REPAIR) == nil {
+			t.Fatal("nothing waits for approval: the test shows nothing")
+		}
+		w.drain(drained[0], true)
+		change()
+		w.must("it serves nothing", 10*time.Minute, func() bool { return len(w.Machine.State().Node(drained[0]).GetAssignments()) == 0 })
+		w.must("the order is settled", time.Minute, func() bool { return !w.Machine.State().RolloutOrder().GetOpen() })
+	})
+}

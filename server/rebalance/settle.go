@@ -2,6 +2,7 @@ package rebalance
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	storev1 "roster/proto/roster/store/v1"
@@ -23,7 +24,7 @@ func (l *Loop) settle(ctx context.Context, state *fsm.State, looking rollout.Vie
 	if !open && len(state.Approvals()) == 0 || l.settles.held(time.Now()) || l.settled != nil && !differ(l.settled, state) {
 		return
 	}
-	if !step.Done && (waits(state, step, now) || moving(state.Nodes(), looking.Topology.GetPolicy(), now)) {
+	if !step.Done && (waits(state, step, now) || moving(state.Nodes(), looking.Topology.GetPolicy(), now) || unheard(state.Nodes(), looking.Heard)) {
 		return
 	}
 	var void []string
@@ -41,20 +42,22 @@ func (l *Loop) settle(ctx context.Context, state *fsm.State, looking rollout.Vie
 	}
 }
 
-// waits: there is more to do, which something that ends keeps back.
+// waits: there is more to do of what an order brings, which something that ends
+// keeps back. A repair is no part of it, and neither is what waits for approval.
 func waits(state *fsm.State, step rollout.Step, now time.Time) bool {
-	if len(step.Held) == 0 {
-		return false
-	}
-	if state.Hold() != nil {
-		return true
-	}
-	for _, f := range state.Freezes() {
-		if rollout.InForce(f, now) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(step.Held, func(h rollout.Held) bool {
+		return h.Move.GetCause() != v1.Cause_CAUSE_REPAIR && (state.Hold() != nil || slices.ContainsFunc(state.Freezes(), func(f *v1.Freeze) bool {
+			return rollout.InForce(f, now) && rollout.Covers(f.GetScope(), state.Node(h.Move.GetNode()), h.Move)
+		}))
+	})
+}
+
+// unheard: some node is not heard just now, and not down yet. Nothing is ended
+// meanwhile, there or on its account, and a new leader has heard nobody yet.
+func unheard(nodes []*v1.Node, heard func(node string) bool) bool {
+	return slices.ContainsFunc(nodes, func(n *v1.Node) bool {
+		return n.GetState() != v1.NodeState_NODE_STATE_DOWN && !heard(n.GetId())
+	})
 }
 
 // moving: a service is still starting or draining, and not overdue.
