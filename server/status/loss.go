@@ -14,8 +14,6 @@ type losses struct {
 	seats map[poolService][]*v1.Node
 	// Nodes that hold a seat, live, and came back too lately to be relied on.
 	back map[string][]*v1.Node
-	// Pools with a seat whose service became ready too lately for that.
-	proving map[string]bool
 }
 
 type poolService struct{ pool, service string }
@@ -24,7 +22,7 @@ func (f *findings) survey() *losses {
 	if f.losses != nil {
 		return f.losses
 	}
-	f.losses = &losses{seats: map[poolService][]*v1.Node{}, back: map[string][]*v1.Node{}, proving: map[string]bool{}}
+	f.losses = &losses{seats: map[poolService][]*v1.Node{}, back: map[string][]*v1.Node{}}
 	for _, n := range f.nodes {
 		lately := f.cameBackLately(n)
 		for _, a := range n.GetAssignments() {
@@ -34,9 +32,6 @@ func (f *findings) survey() *losses {
 			}
 			if at := (poolService{pool, a.GetService()}); placement.Lost(n, a.GetService(), f.policy, f.now) {
 				f.losses.seats[at] = append(f.losses.seats[at], n)
-			}
-			if f.readyLately(n, a) {
-				f.losses.proving[pool] = true
 			}
 			if lately && !slices.Contains(f.losses.back[pool], n) {
 				f.losses.back[pool] = append(f.losses.back[pool], n)
@@ -48,14 +43,6 @@ func (f *findings) survey() *losses {
 
 func (f *findings) cameBackLately(n *v1.Node) bool {
 	return !isDown(n) && !placement.Settled(n, f.policy, f.now)
-}
-
-// readyLately: it serves, and has not done so for return_after yet.
-func (f *findings) readyLately(n *v1.Node, a *v1.Assignment) bool {
-	r := reported(n, a.GetService())
-	since := r.GetSince().AsTime()
-	return !isDown(n) && r.GetState() == v1.ServiceState_SERVICE_STATE_SERVING &&
-		!since.After(f.now) && f.now.Before(since.Add(f.policy.GetReturnAfter().AsDuration()))
 }
 
 // standsIn: something is lost, and this node serves it meanwhile. What only has
@@ -78,6 +65,12 @@ func (f *findings) makesUp(n *v1.Node, a *v1.Assignment) bool {
 	}
 	lost := f.survey().seats[poolService{a.GetPool(), a.GetService()}]
 	return f.short[a.GetPool()] || slices.ContainsFunc(lost, func(other *v1.Node) bool { return other != n })
+}
+
+// kept says whether what a node serves without a seat is missing nowhere, and
+// only stays until something has been well for long enough.
+func (f *findings) kept(n *v1.Node, a *v1.Assignment) bool {
+	return a.GetBorrowed() && (f.loaned[n.GetId()][a.GetService()] != "" && !f.makesUp(n, a) || len(f.untrusted(n, a.GetPool())) > 0)
 }
 
 // missing are the nodes beside one that hold seats of a pool and have lost some

@@ -38,7 +38,7 @@ func (f *findings) settled(s *v1.Status, in Input, waiting []string) bool {
 			continue
 		}
 		for _, a := range n.GetAssignments() {
-			if !rollout.Ready(n, a.GetService()) || a.GetBorrowed() && (f.survey().proving[a.GetPool()] || len(f.untrusted(n, a.GetPool())) > 0) {
+			if !rollout.Ready(n, a.GetService()) || f.kept(n, a) {
 				return false
 			}
 		}
