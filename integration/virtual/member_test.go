@@ -144,6 +144,7 @@ func (w *world) learn(state *fsm.State) {
 				wants[a.GetService()] = judge.Draining
 			}
 		}
-		w.noteLocked(judge.Fact{Kind: judge.Set, Node: n.GetId(), Version: v, Wants: wants})
+		holds := state.Hold() != nil && state.Hold().GetSince().AsTime().Before(time.Now())
+		w.noteLocked(judge.Fact{Kind: judge.Set, Node: n.GetId(), Version: v, Wants: wants, Holds: holds})
 	}
 }

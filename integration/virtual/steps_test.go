@@ -208,7 +208,13 @@ func (w *world) act() (fault bool) {
 		fault = true
 		w.disturb("%s is cut off from all members", h.id)
 		w.cutHost(h, true)
-	case n < 61:
+	case n < 58:
+		fault = true
+		w.disturb("many are cut off from all members")
+		for _, i := range w.rng.Perm(len(w.hosts))[:3+w.rng.IntN(len(w.hosts)-2)] {
+			w.cutHost(w.hosts[i], true)
+		}
+	case n < 62:
 		w.disturb("%s is cut off from the other members", m.name)
 		w.cutMember(m, true)
 	case n < 70:

@@ -55,6 +55,8 @@ type Fact struct {
 	Floors        map[string]int
 	Look          Look
 	What          string
+	// Holds: the cluster doubted itself already when this set was committed.
+	Holds bool
 }
 
 // Version is what a set is known by.

@@ -12,6 +12,7 @@ import (
 const (
 	RuleFloor    = "no command takes what answers below its floor"
 	RuleRepair   = "what is under its floor is repaired"
+	RuleHold     = "while it holds, nothing is taken away"
 	RuleBackward = "no agent goes back to an older set"
 	RuleOlder    = "no agent acts on an older set"
 )
@@ -165,6 +166,9 @@ func (c *court) committed(sets []Fact) {
 			}
 			taken[service] = append(taken[service], f.Node)
 			really[service] = really[service] || l.answers
+			if f.Holds && l.answers {
+				c.breaks(at, RuleHold, "%s is taken from %s", service, f.Node)
+			}
 		}
 	}
 	for service, nodes := range taken {

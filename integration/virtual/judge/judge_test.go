@@ -153,6 +153,15 @@ func TestWhatIsUnderItsFloorIsToBeRepaired(t *testing.T) {
 	broken().looks(20, 30, 0, nil).look(31, 0, func(l *Look) { l.Leader = false }).looks(32, 44, 0, nil).breaks(t)
 }
 
+func TestWhileItHoldsNothingIsTakenAway(t *testing.T) {
+	holding := func(wants map[string]Want) Fact {
+		return Fact{Kind: Set, Node: "n1", Version: Version{1, 2}, Wants: wants, Holds: true}
+	}
+	newBook().serve("n1", "n2").floor(1, 2).at(20, holding(nothing)).breaks(t, RuleHold)
+	newBook().serve("n1", "n2").floor(1, 2).at(20, holding(map[string]Want{"imap": Serving, "jmap": Serving})).breaks(t)
+	newBook().serve("n1", "n2").floor(1, 2).at(20, fails("n1")).at(21, holding(nothing)).breaks(t)
+}
+
 func TestNoAgentGoesBack(t *testing.T) {
 	held := func(epoch, generation uint64) Fact {
 		return Fact{Kind: Held, Node: "n1", Version: Version{epoch, generation}}
