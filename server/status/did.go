@@ -3,6 +3,7 @@ package status
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
@@ -50,7 +51,9 @@ func (t *teller) sayLoan(l loan) string {
 	case len(missing) > 1:
 		return fmt.Sprintf("%s %s %s since %s, for pool %s, which lost %s.", l.node.GetId(), verb, services, since, l.pool, list(missing))
 	}
-	return fmt.Sprintf("%s %s %s since %s, for pool %s%s.", l.node.GetId(), verb, services, since, l.pool, because(l.reason))
+	// The planner begins with what is said here already.
+	reason := strings.TrimPrefix(l.reason, "stands in for pool "+l.pool+": ")
+	return fmt.Sprintf("%s %s %s since %s, for pool %s%s.", l.node.GetId(), verb, services, since, l.pool, because(reason))
 }
 
 // keptFor says what something that is no longer needed is kept for.

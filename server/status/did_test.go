@@ -42,6 +42,13 @@ func reports(n *v1.Node, state v1.ServiceState) *v1.Node {
 	return n
 }
 
+func told(n *v1.Node, reason string) *v1.Node {
+	for _, a := range n.Assignments {
+		a.Reason = reason
+	}
+	return n
+}
+
 func TestWhatStandsInIsToldWithWhomItStandsInFor(t *testing.T) {
 	policy := &v1.Policy{DownAfter: durationpb.New(10 * time.Second), ReplaceAfter: durationpb.New(5 * time.Minute)}
 	loaned := map[string]map[string]string{"node-7": {"webdav": "web", "jmap": "web"}}
@@ -61,6 +68,7 @@ func TestWhatStandsInIsToldWithWhomItStandsInFor(t *testing.T) {
 		},
 		{"not ready yet", []*v1.Node{down(handMade("node-5", "web", false, "webdav")), reports(lent("webdav"), v1.ServiceState_SERVICE_STATE_STARTING)}, loaned, "node-7 was told to serve webdav in place of node-5 since 12:02:00 UTC."},
 		{"a pool that is short", []*v1.Node{lent("webdav")}, loaned, "node-7 serves webdav since 12:02:00 UTC, for pool web: its node is the nearest."},
+		{"in the planner's own words", []*v1.Node{told(lent("webdav"), "stands in for pool web: node-5 is drained")}, loaned, "node-7 serves webdav since 12:02:00 UTC, for pool web: node-5 is drained."},
 		{"to be given back", []*v1.Node{handMade("node-5", "web", false, "webdav"), lent("webdav")}, nil, "node-7 still serves webdav since 12:02:00 UTC, without a seat: pool web no longer needs it."},
 		{"what was found after a restore", []*v1.Node{handMade("node-7", "", true, "imap")}, nil, "node-7 serves imap since 12:02:00 UTC, outside every pool: its node is the nearest."},
 		{"a seat given away", []*v1.Node{down(handMade("node-5", "web", true, "webdav")), handMade("node-7", "web", false, "webdav")}, nil, "node-5 holds no seat of pool web any more: what it serves there is surplus when it comes back."},
