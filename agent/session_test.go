@@ -224,6 +224,9 @@ func TestMembersThatAWelcomeNamesAreKnownAfterARestart(t *testing.T) {
 		m.members = []string{"127.0.0.1:1", "127.0.0.1:9", "192.0.2.1:9"}
 		r.start()
 		r.settle("a session", func() bool { return m.count() > 1 })
+		if slices.Contains(r.agent.membership.candidates(), "192.0.2.1:9") {
+			t.Fatal("would dial an address outside of this host without TLS")
+		}
 		m.stop()
 		r.stop()
 		ninth := r.net.member(t, "127.0.0.1:9")
