@@ -67,7 +67,7 @@ func (p *Peer) Promote(ctx context.Context, r *peerv1.PromoteRequest) (*peerv1.P
 		return nil, toStatus(err)
 	}
 	answer := &peerv1.PromoteResponse{CommitIndex: commit}
-	if r.GetAppliedIndex()+promoteWithin < commit {
+	if !caughtUp(r.GetAppliedIndex(), commit) {
 		return answer, nil
 	}
 	if err := p.Raft.Promote(ctx, r.GetMember()); err != nil {
@@ -80,6 +80,8 @@ func (p *Peer) Promote(ctx context.Context, r *peerv1.PromoteRequest) (*peerv1.P
 // promoteWithin is how many entries a member may be behind and still count as
 // caught up: fewer than one round of replication holds.
 const promoteWithin = 64
+
+func caughtUp(applied, commit uint64) bool { return applied+promoteWithin >= commit }
 
 // Relay implements PeerService.
 func (p *Peer) Relay(stream peerv1.PeerService_RelayServer) error {
