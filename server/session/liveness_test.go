@@ -89,6 +89,21 @@ func TestANewLeaderBlamesNoNodeForItsOwnLateArrival(t *testing.T) {
 	}
 }
 
+func TestANodeThatIsDownIsUpOnlyWhileItIsHeard(t *testing.T) {
+	l := NewLiveness(beat, dawn)
+	l.Heard("m1", "n", "i", dawn)
+	if got := after(l, down, beat); got != up {
+		t.Errorf("heard a heartbeat ago: %v", got)
+	}
+	if got := after(l, down, 3*beat); got != down {
+		t.Errorf("heard three heartbeats ago: %v", got)
+	}
+	l.Ended("m1", "n")
+	if got := after(l, down, beat); got != down {
+		t.Errorf("its session broke again: %v", got)
+	}
+}
+
 func TestAnotherInstanceDoesNotKeepANodeAlive(t *testing.T) {
 	l := NewLiveness(beat, dawn)
 	l.Heard("m1", "n", "other", dawn.Add(11*time.Second))
