@@ -49,8 +49,11 @@ func (s *Session) Lives() error {
 	}
 	for {
 		line, err := s.in.ReadString('\n')
-		if err != nil || strings.HasPrefix(line, "* BYE") {
-			return fmt.Errorf("the session ended: %q, %v", line, err)
+		if err != nil {
+			return fmt.Errorf("the session ended: %w", err)
+		}
+		if strings.HasPrefix(line, "* BYE") {
+			return fmt.Errorf("the session ended: %q", line)
 		}
 		if strings.HasPrefix(line, tag+" ") {
 			return nil
