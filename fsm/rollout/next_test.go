@@ -244,6 +244,15 @@ func TestADrainOfAnOlderTopologyDoesNotHoldUpTheNewOne(t *testing.T) {
 	c.expect("start jmap node-2")
 }
 
+func TestADrainOfAnOlderTopologyCountsForMaxMoving(t *testing.T) {
+	imap := only(count("imap", 1, "imap"), "node-1")
+	c := running(t, nodesOf(4), topologyOf(count("imap", 4, "imap")))
+	c.adopt(moving(topologyOf(imap), 25))
+	c.expect("drain imap node-2")
+	c.adopt(moving(topologyOf(imap, count("jmap", 1, "jmap")), 25))
+	c.expect("start jmap node-2")
+}
+
 func TestAGroupRestartsOnceForAllThatIsBegunOrEnded(t *testing.T) {
 	c := running(t, grouped(nodesOf(4)), topologyOf(count("imap", 2, "imap"), count("jmap", 2, "jmap")))
 	c.adopt(moving(topologyOf(count("imap", 4, "imap", "jmap", "webdav")), 50))
