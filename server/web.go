@@ -74,7 +74,9 @@ func (m *Member) serveWeb(ctx context.Context) error {
 	err := w.port.Run(ctx)
 	_ = w.conn.Close() // nobody calls any more
 	w.inner.Stop()
-	<-served
+	if failed := <-served; failed != nil && err == nil {
+		err = fmt.Errorf("serve the API in memory: %w", failed)
+	}
 	return err
 }
 

@@ -186,10 +186,11 @@ func TestFiveHostsThatServeAlreadyAreAdoptedWithoutARestart(t *testing.T) {
 	hosts = hosts[:4]
 	c.CLI("node", "drain", last.id, "--reason", "a new disk", "--wait").OK(t)
 	cluster.Until(t, bound, last.id+" has stopped", func() error {
-		if pid, err := last.dovecot.PID(); err != nil || pid != 0 {
-			return fmt.Errorf("process %d runs on (%v)", pid, err)
+		pid, err := last.dovecot.PID()
+		if err == nil && pid != 0 {
+			err = fmt.Errorf("process %d runs on", pid)
 		}
-		return nil
+		return err
 	})
 	all("with " + last.id + " drained")
 }

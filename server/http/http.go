@@ -113,7 +113,9 @@ func (s *Server) Run(ctx context.Context) error {
 		if s.http.Shutdown(limited) != nil {
 			_ = s.http.Close() // streams do not end by themselves
 		}
-		<-failed
+		if err := <-failed; !errors.Is(err, http.ErrServerClosed) {
+			return fmt.Errorf("serve HTTP on %s: %w", s.Address(), err)
+		}
 		return nil
 	case err := <-failed:
 		return fmt.Errorf("serve HTTP on %s: %w", s.Address(), err)

@@ -203,7 +203,7 @@ func TestWhatTheAPIRefusesKeepsItsCodeAndSentence(t *testing.T) {
 // somebody there: a page of another site must not.
 func TestAPageOfAnotherSiteIsTurnedAway(t *testing.T) {
 	p := open(t)
-	r, err := http.NewRequestWithContext(t.Context(), "POST", p.url+"/roster.v1.NodeService/CordonNode", strings.NewReader(`{"id": "node-1"}`))
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, p.url+"/roster.v1.NodeService/CordonNode", strings.NewReader(`{"id": "node-1"}`))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -214,7 +214,7 @@ func TestAPageOfAnotherSiteIsTurnedAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = answer.Body.Close()
-	if answer.StatusCode != 403 || p.asked != nil {
+	if answer.StatusCode != http.StatusForbidden || p.asked != nil {
 		t.Errorf("%d, asked %v", answer.StatusCode, p.asked)
 	}
 }
