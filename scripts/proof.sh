@@ -14,6 +14,10 @@ ROSTER_TEST_SLOW=1 go test -count=1 -timeout 20m -v -run 'DevCluster' ./integrat
 # nothing is shown by waiting for a disk.
 if [ -w /dev/shm ]; then export TMPDIR=/dev/shm; fi
 short=$([ "${PROOF_CASES:-}" = 0 ] && echo 100 || echo 1000)
+# The same judged by what the services really did; its short slice is that of make test.
+if [ "${PROOF_CASES:-}" != 0 ] || [ -n "${PROOF_SCHEDULES:-}" ]; then
+  ROSTER_SCHEDULES="${PROOF_SCHEDULES:-1000}" go test -count=1 -timeout 90m -v -run 'RandomSchedules' ./integration/virtual | grep -vE '^=== |PASS: .*seed'
+fi
 ROSTER_SCHEDULES="${PROOF_SCHEDULES:-$short}" go test -count=1 -timeout 60m -v -run 'RandomSchedules' ./server | grep -vE '^=== |PASS: .*seed|acknowledged'
 if [ "${PROOF_CASES:-20000}" = 0 ]; then exit 0; fi
 for pkg in ./fsm/topology ./fsm/placement ./fsm/rollout ./fsm; do

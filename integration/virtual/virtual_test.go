@@ -1,3 +1,9 @@
+// Package virtual runs whole clusters in virtual time: real members on real Raft and
+// real disks, real sessions, real agents; only the network between them and the
+// services on the hosts are lines in a table. A schedule is a seed: what happens,
+// and when, follows from it, though not which goroutine is first, so a seed that
+// failed may need a few runs to fail again. What the services really did is judged
+// afterwards, by package judge.
 package virtual
 
 import (
@@ -26,11 +32,22 @@ const (
 	converges = time.Hour
 )
 
+// Of every promise: no command takes what answers below its floor, what is under it
+// is repaired, no agent goes back or acts on an older set, a hold takes nothing
+// away, nothing acknowledged is lost or done twice, and what is mended becomes
+// whole. ROSTER_SCHEDULES is how many schedules are run, ROSTER_SEED the first
+// one's seed.
 func TestRandomSchedulesKeepEveryPromise(t *testing.T) {
-	defer debug.SetGCPercent(debug.SetGCPercent(400))                                            // most of what is made is gone at once
-	count, first := number("ROSTER_SCHEDULES", short), uint64(number("ROSTER_SCHEDULE_SEED", 1)) //nolint:gosec // a seed
-	dir := scratch(t)
 	began := time.Now()
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // most of what is made is gone at once
+	count, seed := number("ROSTER_SCHEDULES", 0), 1
+	if count > 0 {
+		seed = int(began.Unix()) // others each time
+	} else {
+		count = short
+	}
+	first := uint64(number("ROSTER_SEED", seed)) //nolint:gosec // a seed
+	dir := scratch(t)
 	var mu sync.Mutex
 	var tally judge.Tally
 	seeds := make(chan uint64)
@@ -56,7 +73,7 @@ func TestRandomSchedulesKeepEveryPromise(t *testing.T) {
 	t.Logf("%d schedules, seeds %d to %d, in %s: %s each", count, first, first+uint64(count)-1, //nolint:gosec // small
 		took.Round(time.Millisecond), (took / time.Duration(max(1, count))).Round(time.Millisecond))
 	t.Logf("there was to judge: %+v", tally)
-	if count >= short && (tally.Close == 0 || tally.Watched == 0) {
+	if count >= short && (tally.Close == 0 || tally.Under == 0) || count >= 10*short && tally.Watched == 0 {
 		t.Errorf("these schedules prove little: %+v", tally)
 	}
 }
@@ -84,17 +101,18 @@ func scratch(t *testing.T) string {
 func run(t *testing.T, seed uint64, dir string) judge.Tally {
 	began := time.Now()
 	var w *world
+	var lasted time.Duration
 	defer func() {
 		_ = os.RemoveAll(dir)
 		if t.Failed() {
-			t.Logf("seed %d again: ROSTER_SCHEDULES=1 ROSTER_SCHEDULE_SEED=%d go test -count=1 -v -run RandomSchedules ./integration/virtual", seed, seed)
+			t.Logf("seed %d again: ROSTER_SCHEDULES=1 ROSTER_SEED=%d go test -count=1 -v -run RandomSchedules ./integration/virtual", seed, seed)
 		}
 	}()
 	synctest.Test(t, func(t *testing.T) {
 		w = newWorld(t, seed, dir)
 		defer w.stop()
 		w.schedule()
-		t.Logf("seed %d: %d hosts, %s of virtual time, %d facts", seed, len(w.hosts), time.Since(w.began).Round(time.Second), len(w.history.Facts))
+		lasted = time.Since(w.began)
 	})
 	broken, tally := judge.Verdict(w.history)
 	if len(broken) > 0 {
@@ -104,7 +122,8 @@ func run(t *testing.T, seed uint64, dir string) judge.Tally {
 		}
 		t.Errorf("seed %d:\n%s%s", seed, text.String(), w.tale())
 	}
-	t.Logf("seed %d took %s", seed, time.Since(began).Round(time.Millisecond))
+	t.Logf("seed %d: %d hosts, %d facts, %s of virtual time, took %s", seed, len(w.hosts), len(w.history.Facts), lasted.Round(time.Second),
+		time.Since(began).Round(time.Millisecond))
 	return tally
 }
 
