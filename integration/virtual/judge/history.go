@@ -17,25 +17,25 @@ type History struct {
 type Kind int
 
 const (
-	// Sent: a topology with these Floors was sent; it may be in force from now on.
+	// Sent means that a topology with these Floors was sent; it may be in force from now on.
 	Sent Kind = iota
-	// Acked: that topology is in force.
+	// Acked means that this topology is in force.
 	Acked
-	// Disturbed: What happened that the cluster has to find out about first.
+	// Disturbed tells What happened that the cluster has to find out about first.
 	Disturbed
-	// Answers: a service begins to answer on a node.
+	// Answers means that a service begins to answer on a node.
 	Answers
-	// Fails: it stops answering, and no command is to blame.
+	// Fails means that it stops answering, and no command is to blame.
 	Fails
-	// Set: a node's set of this Version was committed, with what it Wants.
+	// Set means that a node's set of this Version was committed, with what it Wants.
 	Set
-	// Acts: an agent does Verb to a service.
+	// Acts means that an agent does Verb to a service.
 	Acts
-	// Held: an agent holds the set of this Version.
+	// Held means that an agent holds the set of this Version.
 	Held
-	// Stops: a service stops answering since its agent drained or stopped it.
+	// Stops means that a service stops answering since its agent drained or stopped it.
 	Stops
-	// Looked: an onlooker's Look.
+	// Looked brings an onlooker's Look.
 	Looked
 )
 
@@ -72,6 +72,7 @@ func (v Version) before(w Version) bool {
 // Want is what a set wants of a service; none: not to run.
 type Want int
 
+// What a set may want of a service.
 const (
 	Nothing Want = iota
 	Serving
@@ -81,6 +82,7 @@ const (
 // Verb is what an agent does to a service.
 type Verb string
 
+// What an agent may do.
 const (
 	Ensure  Verb = "ensure"
 	Undrain Verb = "undrain"
