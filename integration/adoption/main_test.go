@@ -1,0 +1,9 @@
+package adoption
+
+import (
+	"testing"
+
+	"roster/integration/cluster"
+)
+
+func TestMain(m *testing.M) { cluster.Main(m) }
