@@ -170,6 +170,7 @@ func (w *world) converge() {
 		w.pass(5 * time.Second)
 		if why = w.unsettled(); why == "" {
 			w.tell("it is whole again")
+			w.agree()
 			return
 		}
 		if time.Now().After(end) {
