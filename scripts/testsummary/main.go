@@ -76,8 +76,27 @@ func report(e event, k key, output map[key][]string, skipped map[string][]string
 	case e.Action == "fail":
 		*failed = append(*failed, k)
 		fmt.Printf("--- FAIL %s %s\n%s", k.pkg, k.test, strings.Join(output[k], ""))
+		if e.Test == "" {
+			unfinished(k.pkg, output)
+		}
 	case e.Test == "" && e.Action == "pass":
 		fmt.Printf("ok   %-44s %6.1fs\n", e.Package, e.Elapsed)
+	}
+}
+
+// unfinished prints what tests said that have neither passed nor failed when
+// their package had ended: one of them took the process down.
+func unfinished(pkg string, output map[key][]string) {
+	var left []key
+	for k := range output {
+		if k.pkg == pkg && k.test != "" {
+			left = append(left, k)
+		}
+	}
+	sort.Slice(left, func(i, j int) bool { return left[i].test < left[j].test })
+	for _, k := range left {
+		fmt.Printf("--- UNFINISHED %s %s\n%s", k.pkg, k.test, strings.Join(output[k], ""))
+		delete(output, k)
 	}
 }
 
