@@ -201,6 +201,20 @@ func TestARepairDoesNotWaitForAWaveAndNoWaveForIt(t *testing.T) {
 	mustCause(t, c.aim(targetOf("mail: node-1 node-2", "web: node-3 node-4", "imap for mail: node-3"), "start imap node-3"), repair)
 }
 
+// What an operator ordered may be what a broken floor waits for: then it waits for
+// no wave, and still is the operator's, not a repair.
+func TestAStartThatABrokenFloorNeedsDoesNotWaitForAWaveThoughItIsOrdered(t *testing.T) {
+	c := pairOf(t)
+	c.adopt(floor(topologyOf(count("mail", 2, "imap"), count("web", 2, "jmap")), "imap", 2))
+	c.aim(targetOf("mail: node-1 node-2", "web: node-3 node-4"), "start jmap node-4")
+	// The order gives imap a seat on node-3; while jmap starts, node-1 dies.
+	ordered := targetOf("mail: node-1 node-2 node-3", "web: node-3 node-4")
+	c.restraints.Open = true
+	c.aim(ordered, "")
+	c.fail("node-1")
+	mustCause(t, c.aim(ordered, "start imap node-3"), rebalance)
+}
+
 func TestRepairsCountForNoMaxMovingAndQueueForNone(t *testing.T) {
 	six := only(count("mail", 6, "imap"), "node-1", "node-2", "node-3", "node-4", "node-5", "node-6", "node-7", "node-8", "node-9")
 	c := running(t, tenNodes(), moving(topologyOf(six, count("web", 1, "jmap")), 1))

@@ -8,7 +8,8 @@ import (
 
 // Next decides the next wave. While a move of the wave before is still waited
 // for, it proposes only what touches no service, as calling off drains and
-// changes of seat, and repairs, which wait for nobody.
+// changes of seat, and repairs, which wait for nobody; nor does a start that a
+// service under its floor needs, though it is the operator's order that brings it.
 func Next(v View) Step {
 	if v.Target == nil {
 		return Step{Done: true}
@@ -16,10 +17,11 @@ func Next(v View) Step {
 	b := newBoard(v)
 	b.reseat()
 	b.undrain()
-	b.start(v1.Cause_CAUSE_REPAIR)
+	b.start(v1.Cause_CAUSE_REPAIR, false)
+	b.start(v1.Cause_CAUSE_REBALANCE, true)
 	if !b.underway() {
 		b.stop()
-		b.start(v1.Cause_CAUSE_REBALANCE)
+		b.start(v1.Cause_CAUSE_REBALANCE, false)
 		b.drain(true)
 		if len(b.moves) == 0 {
 			b.drain(false)
@@ -124,13 +126,13 @@ func (b *board) undrain() {
 
 // start begins what is missing for one cause, node by node, all of a node's
 // restart group together: that is one restart.
-func (b *board) start(cause v1.Cause) {
+func (b *board) start(cause v1.Cause, onlyShort bool) {
 	for _, h := range b.hosts {
 		if h.GetState() != v1.NodeState_NODE_STATE_UP || h.closed() {
 			continue
 		}
 		for _, s := range h.slots {
-			if !b.missing(s, cause) {
+			if !b.missing(s, cause) || onlyShort && !b.short(s.service) {
 				continue
 			}
 			together := []*slot{s}
