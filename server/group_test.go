@@ -40,11 +40,12 @@ func TestAWriteNamesTheGenerationThatItExpects(t *testing.T) {
 	if _, err := cordon("node-1", &wrong); status.Code(err) != codes.Aborted || client.Reason(err) != "STALE_GENERATION" {
 		t.Errorf("another generation: %v", err)
 	}
-	got, err := nodes.GetNode(g.within(), &v1.GetNodeRequest{Id: "node-1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	generation := got.GetNode().GetGeneration()
+	var generation uint64
+	g.until("its set", func() bool {
+		got, err := nodes.GetNode(g.within(), &v1.GetNodeRequest{Id: "node-1"})
+		generation = got.GetNode().GetGeneration()
+		return err == nil && len(got.GetNode().GetAssignments()) > 0
+	})
 	if _, err := cordon("node-1", &generation); err != nil {
 		t.Errorf("the right generation: %v", err)
 	}
