@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -16,10 +15,11 @@ import (
 	"google.golang.org/grpc/status"
 
 	"roster/client"
+	"roster/integration/leak"
 	v1 "roster/proto/roster/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // fake is a member that does what a test says.
 type fake struct {

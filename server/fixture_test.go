@@ -9,17 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"roster/client"
 	"roster/client/identity"
 	"roster/fsm"
+	"roster/integration/leak"
 	"roster/integration/loopback"
 	v1 "roster/proto/roster/v1"
 	"roster/server/raftnode"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // group is a control plane of real members: real ports, disks and elections.
 type group struct {

@@ -11,14 +11,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"roster/agent/probe"
 	"roster/client/identity"
+	"roster/integration/leak"
 	v1 "roster/proto/roster/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // step is a line that the server says, or one that it waits for.
 type step struct{ say, hear string }

@@ -7,8 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
+	"roster/integration/leak"
 	v1 "roster/proto/roster/v1"
 
 	"roster/fsm/rollout"
@@ -16,7 +15,7 @@ import (
 	"roster/server/session"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // harness is the loop on the real state machine without Raft; agents obey when
 // obey is called.

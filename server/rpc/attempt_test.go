@@ -8,12 +8,12 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/stats"
 	"google.golang.org/grpc/status"
 
+	"roster/integration/leak"
 	peerv1 "roster/proto/roster/peer/v1"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -25,7 +25,7 @@ import (
 	"roster/server/rpc/problem"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // answers are what a leader does to each request in turn; the last one stays.
 type answers []func(context.Context) error

@@ -8,7 +8,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/peer"
@@ -16,6 +15,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"roster/client"
+	"roster/integration/leak"
 	v1 "roster/proto/roster/v1"
 
 	"roster/fsm"
@@ -23,7 +23,7 @@ import (
 	"roster/server/rpc/auth"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // desk is a hub on the real state machine, in virtual time.
 type desk struct {

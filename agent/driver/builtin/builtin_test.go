@@ -7,16 +7,15 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"roster/agent/driver"
 	"roster/agent/driver/builtin"
 	"roster/agent/driver/conformance"
 	"roster/agent/probe"
+	"roster/integration/leak"
 	v1 "roster/proto/roster/v1"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 func TestKeepsTheContract(t *testing.T) {
 	conformance.Run(t, func(t *testing.T) conformance.Subject {

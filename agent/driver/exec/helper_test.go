@@ -13,11 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"roster/agent/driver"
 	"roster/agent/driver/exec"
 	"roster/agent/probe"
+	"roster/integration/leak"
 	"roster/integration/loopback"
 	v1 "roster/proto/roster/v1"
 )
@@ -29,7 +28,7 @@ func TestMain(m *testing.M) {
 	if protocol := os.Getenv(serveAs); protocol != "" {
 		serve(protocol, os.Getenv(serveAt))
 	}
-	goleak.VerifyTestMain(m)
+	leak.Main(m)
 }
 
 // serve greets, answers and ends sessions politely. USR1 closes its port, USR2 opens it

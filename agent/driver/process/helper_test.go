@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"roster/agent/driver"
 	"roster/agent/driver/process"
+	"roster/integration/leak"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -26,7 +25,7 @@ func TestMain(m *testing.M) {
 	if protocol := os.Getenv(serveAs); protocol != "" {
 		serve(protocol, os.Getenv(serveAt), os.Getenv(serveFault))
 	}
-	goleak.VerifyTestMain(m)
+	leak.Main(m)
 }
 
 // serve greets, answers NOOP and ends sessions politely. USR1 closes its port, USR2

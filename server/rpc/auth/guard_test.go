@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
@@ -29,13 +28,14 @@ import (
 
 	"roster/client"
 	"roster/client/identity"
+	"roster/integration/leak"
 	peerv1 "roster/proto/roster/peer/v1"
 	v1 "roster/proto/roster/v1"
 	"roster/server/rpc/auth"
 	"roster/server/rpc/problem"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leak.Main(m) }
 
 // nodes answers with the caller that it sees.
 type nodes struct {
