@@ -8,8 +8,8 @@ import (
 
 // Next decides the next wave. While a move of the wave before is still waited
 // for, it proposes only what touches no service, as calling off drains and
-// changes of seat, and repairs, which wait for nobody; nor does a start that a
-// service under its floor needs, though it is the operator's order that brings it.
+// changes of seat, and repairs, which wait for nobody; nor does a seat that an
+// order gives to a service under its floor.
 func Next(v View) Step {
 	if v.Target == nil {
 		return Step{Done: true}
@@ -17,11 +17,12 @@ func Next(v View) Step {
 	b := newBoard(v)
 	b.reseat()
 	b.undrain()
-	b.start(v1.Cause_CAUSE_REPAIR, false)
-	b.start(v1.Cause_CAUSE_REBALANCE, true)
-	if !b.underway() {
+	b.start(v1.Cause_CAUSE_REPAIR)
+	if b.underway() {
+		b.startForFloors()
+	} else {
 		b.stop()
-		b.start(v1.Cause_CAUSE_REBALANCE, false)
+		b.start(v1.Cause_CAUSE_REBALANCE)
 		b.drain(true)
 		if len(b.moves) == 0 {
 			b.drain(false)
@@ -126,13 +127,22 @@ func (b *board) undrain() {
 
 // start begins what is missing for one cause, node by node, all of a node's
 // restart group together: that is one restart.
-func (b *board) start(cause v1.Cause, onlyShort bool) {
+func (b *board) start(cause v1.Cause) {
+	b.startWhere(cause, func(*slot) bool { return true })
+}
+
+// startForFloors begins the seats that an order gives to a service under its floor.
+func (b *board) startForFloors() {
+	b.startWhere(v1.Cause_CAUSE_REBALANCE, func(s *slot) bool { return !s.borrowed && b.short(s.service) })
+}
+
+func (b *board) startWhere(cause v1.Cause, wanted func(*slot) bool) {
 	for _, h := range b.hosts {
 		if h.GetState() != v1.NodeState_NODE_STATE_UP || h.closed() {
 			continue
 		}
 		for _, s := range h.slots {
-			if !b.missing(s, cause) || onlyShort && !b.short(s.service) {
+			if !b.missing(s, cause) || !wanted(s) {
 				continue
 			}
 			together := []*slot{s}
