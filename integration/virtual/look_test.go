@@ -98,8 +98,8 @@ func (w *world) connected(h *host) bool {
 
 // lookAt says what a host can do, and does.
 func (w *world) lookAt(look *judge.Look, state *fsm.State, h *host) {
-	n := state.Node(h.id)
-	if n == nil || !w.connected(h) {
+	n, connected := state.Node(h.id), w.connected(h)
+	if n == nil || h.agent == nil {
 		return
 	}
 	now := time.Now()
@@ -114,7 +114,7 @@ func (w *world) lookAt(look *judge.Look, state *fsm.State, h *host) {
 	for _, name := range services {
 		s, a := h.look(name), wanted[name]
 		if a == nil {
-			if n.GetState() == v1.NodeState_NODE_STATE_UP && !s.broken && !s.mute && !s.ignores && !s.running && !n.GetSettings().GetCordoned() && n.GetSettings().GetDrain() == nil &&
+			if connected && n.GetState() == v1.NodeState_NODE_STATE_UP && !s.broken && !s.mute && !s.ignores && !s.running && !n.GetSettings().GetCordoned() && n.GetSettings().GetDrain() == nil &&
 				n.GetFrozen() == "" && n.GetAhead() == nil && !n.GetUnconfirmed() && lends && !borrows && trouble(n, name) == "" {
 				look.Eligible[name] = append(look.Eligible[name], h.id)
 			}
@@ -129,8 +129,9 @@ func (w *world) lookAt(look *judge.Look, state *fsm.State, h *host) {
 		since := a.GetSince().AsTime()
 		fresh := s.answered.Before(since)
 		switch {
-		case s.answers:
+		case s.answers && connected:
 			look.Sure[name]++
+		case s.answers:
 		case fresh && now.Sub(since) < startBound, s.running && !s.hung && now.Sub(s.started) < startBound: // the second: its own agent restarts it
 			look.Starting[name] = true
 		case fresh:
