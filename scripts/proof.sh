@@ -10,6 +10,9 @@ set -eu -o pipefail
 cd "$(dirname "$0")/.."
 ROSTER_TEST_SLOW=1 go test -count=1 -timeout 60m -v -run 'BetweenAnyTwoModels|RestartGroups|DevOnce' ./integration/spine | grep -vE '^=== '
 ROSTER_TEST_SLOW=1 go test -count=1 -timeout 20m -v -run 'DevCluster' ./integration/scripts | grep -vE '^=== '
+if [ "${PROOF_CASES:-}" != 0 ]; then
+  ROSTER_TEST_SLOW=1 go test -count=1 -timeout 60m -v -run 'InEveryModel|InTheOtherModels' ./integration/failover | grep -vE '^=== '
+fi
 # Real Raft and real sessions in virtual time, judged by what the services really
 # did; the short slice is that of make test.
 if [ "${PROOF_CASES:-}" != 0 ] || [ -n "${PROOF_SCHEDULES:-}" ]; then
