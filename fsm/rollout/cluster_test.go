@@ -131,7 +131,9 @@ func (c *cluster) stepTo(v View) Step {
 				write(step.Moves), service, n, after[service], heard, c.inForce[service], c.story())
 		}
 	}
-	c.judgeCrowd(step.Moves, crowd, sizes, held)
+	if c.calm { // what is held, or begun for a broken floor, passes max_moving
+		c.judgeCrowd(step.Moves, crowd, sizes, held)
+	}
 	c.waves = append(c.waves, step.Moves)
 	c.takeStock()
 	return step
