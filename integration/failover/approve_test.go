@@ -3,6 +3,7 @@ package failover
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"roster/integration/cluster"
@@ -87,6 +88,9 @@ func byApproval(t *testing.T, model string) {
 			planned = append(planned, site.Duty{Node: m.Node, Service: m.Service, Pool: m.Pool, Wanted: "serving", Borrowed: m.Borrowed})
 		}
 	}
+	inOrder := func(a, b site.Duty) int { return strings.Compare(a.Node+"/"+a.Service, b.Node+"/"+b.Service) }
+	slices.SortFunc(planned, inOrder)
+	slices.SortFunc(auto, inOrder)
 	if !slices.Equal(planned, auto) {
 		t.Errorf("shown %+v, but by itself it did %+v", planned, auto)
 	}

@@ -80,23 +80,28 @@ func (s *scene) killBoth(model string, before []site.Duty, baseline map[string]i
 	s.KillAgents(model+": both carriers of webdav killed", victims...)
 	s.UntilState("down", victims...)
 	down := time.Since(began)
+	// Whatever was served by these two alone: webdav, and what shares their pool.
 	borrowed := func(d site.Duty) bool {
-		return d.Borrowed && d.Service == "webdav" && !slices.Contains(victims, d.Node)
+		return d.Borrowed && !slices.Contains(victims, d.Node) && !slices.ContainsFunc(site.Carriers(before, d.Service), func(id string) bool {
+			return !slices.Contains(victims, id)
+		})
 	}
 	s.Until(site.Bound, model+": webdav is served elsewhere", site.FloorsKept)
 	s.t.Logf("%s: %s killed, down after %.1f s, webdav ready elsewhere after %.1f s (goal: down_after %s and 2 s)",
 		model, strings.Join(victims, " and "), down.Seconds(), time.Since(began).Seconds(), site.DownAfter)
-	var lender string
+	loans := map[string]site.Duty{}
 	for _, d := range s.MustDuties() {
-		if borrowed(d) {
-			lender = d.Node
+		if _, twice := loans[d.Service]; borrowed(d) && twice {
+			s.t.Errorf("%s: %s is borrowed twice: %+v", model, d.Service, s.MustDuties())
+		} else if borrowed(d) {
+			loans[d.Service] = d
 		}
 	}
-	if lender == "" {
+	if loans["webdav"].Node == "" {
 		s.t.Fatalf("%s: nobody borrowed webdav: %+v", model, s.MustDuties())
 	}
 	onlyLoan := func() error {
-		return s.Same(before, func(d site.Duty) bool { return borrowed(d) && d.Node == lender })
+		return s.Same(before, func(d site.Duty) bool { return loans[d.Service] == d })
 	}
 	// Past replace_after no node is free for their seats: they stay open, the
 	// loan stays where it is.
@@ -111,7 +116,7 @@ func (s *scene) killBoth(model string, before []site.Duty, baseline map[string]i
 	s.Revive(victims...)
 	s.Watcher.Healed(victims...)
 	s.Until(site.Bound, model+" whole again", site.ReadyAgain(baseline))
-	cluster.Until(s.t, site.Bound, model+": webdav is given back", func() error { return s.Same(before, nil) })
+	cluster.Until(s.t, site.Bound, model+": what was borrowed is given back", func() error { return s.Same(before, nil) })
 	if starts := s.Events.Since(from, "assignment.start"); len(starts) > 0 {
 		s.t.Logf("%s: %d starts: %+v", model, len(starts), starts)
 	}
