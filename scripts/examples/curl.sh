@@ -37,7 +37,8 @@ request_id() {
 }
 
 echo "== the first word of status"
-call ClusterService/GetStatus '{}' | grep -m1 -o '"state": *"[a-z_]*"'
+status=$(call ClusterService/GetStatus '{}') # whole, before it is searched: a closed pipe would end the script
+grep -m1 -o '"state": *"[a-z_]*"' <<<"$status"
 
 echo "== what a node is wanted to serve, and why"
 call AssignmentService/ListAssignments "{\"node\": \"$node\"}"

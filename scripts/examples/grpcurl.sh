@@ -43,7 +43,8 @@ echo "== what a call takes, as the .proto says it"
 "${grpcurl[@]}" "${options[@]}" "$member" describe roster.v1.CreateFreezeRequest
 
 echo "== the first word of status"
-call ClusterService/GetStatus '{}' | grep -m1 -o '"state": *"[A-Z_]*"'
+status=$(call ClusterService/GetStatus '{}') # whole, before it is searched: a closed pipe would end the script
+grep -m1 -o '"state": *"[A-Z_]*"' <<<"$status"
 
 echo "== hands off a node, for a minute"
 call GuardService/CreateFreeze "{\"request_id\": \"$(request_id)\", \"scope\": \"node:$node\", \"for\": \"60s\", \"reason\": \"an example\"}"
