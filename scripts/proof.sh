@@ -12,6 +12,7 @@ ROSTER_TEST_SLOW=1 go test -count=1 -timeout 60m -v -run 'BetweenAnyTwoModels|Re
 ROSTER_TEST_SLOW=1 go test -count=1 -timeout 20m -v -run 'DevCluster' ./integration/scripts | grep -vE '^=== '
 if [ "${PROOF_CASES:-}" != 0 ]; then
   ROSTER_TEST_SLOW=1 go test -count=1 -timeout 60m -v -run 'InEveryModel|InTheOtherModels' ./integration/failover | grep -vE '^=== '
+  ROSTER_TEST_SLOW=1 go test -count=1 -timeout 20m -v -run 'OlderSnapshot' ./integration/members | grep -vE '^=== '
 fi
 # Real Raft and real sessions in virtual time, judged by what the services really
 # did; the short slice is that of make test.
