@@ -42,11 +42,7 @@ const crowd = 3
 // for as long as a node may be silent; who goes down again takes as long, so
 // nobody can keep it waiting for ever.
 func returning(state *fsm.State, policy *v1.Policy, now time.Time) bool {
-	window := policy.GetDownAfter().AsDuration()
-	if window == 0 {
-		window = defaultDown
-	}
-	back, away := 0, 0
+	window, back, away := returnWindow(policy), 0, 0
 	for _, n := range state.Nodes() {
 		switch {
 		case n.GetState() == v1.NodeState_NODE_STATE_DOWN:
