@@ -432,9 +432,12 @@ func (x *Member) GetSilent() *durationpb.Duration {
 
 // StatusTopology names the topology in force.
 type StatusTopology struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Revision      uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Name     string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Revision uint64                 `protobuf:"varint,2,opt,name=revision,proto3" json:"revision,omitempty"`
+	// The model that it follows: unified, service-specific, weighted, paired,
+	// geographic, or mixed.
+	Model         string `protobuf:"bytes,3,opt,name=model,proto3" json:"model,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -483,6 +486,112 @@ func (x *StatusTopology) GetRevision() uint64 {
 	return 0
 }
 
+func (x *StatusTopology) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+// Survival is what the cluster would survive as it is.
+type Survival struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Every service keeps a ready node at once, and its floor after failover,
+	// whichever is lost: one node, one zone, one region.
+	AnyNode   bool `protobuf:"varint,1,opt,name=any_node,json=anyNode,proto3" json:"any_node,omitempty"`
+	AnyZone   bool `protobuf:"varint,2,opt,name=any_zone,json=anyZone,proto3" json:"any_zone,omitempty"`
+	AnyRegion bool `protobuf:"varint,3,opt,name=any_region,json=anyRegion,proto3" json:"any_region,omitempty"`
+	// Members that may be lost together.
+	Members uint32 `protobuf:"varint,4,opt,name=members,proto3" json:"members,omitempty"`
+	// The losses that cost a service, in words; the first few.
+	Fatal []string `protobuf:"bytes,5,rep,name=fatal,proto3" json:"fatal,omitempty"`
+	// What is promised by `survives` and is not true, in sentences.
+	Unkept []string `protobuf:"bytes,6,rep,name=unkept,proto3" json:"unkept,omitempty"`
+	// The leader's time of the state that was looked at.
+	Time          *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=time,proto3" json:"time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Survival) Reset() {
+	*x = Survival{}
+	mi := &file_roster_v1_cluster_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Survival) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Survival) ProtoMessage() {}
+
+func (x *Survival) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_cluster_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Survival.ProtoReflect.Descriptor instead.
+func (*Survival) Descriptor() ([]byte, []int) {
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Survival) GetAnyNode() bool {
+	if x != nil {
+		return x.AnyNode
+	}
+	return false
+}
+
+func (x *Survival) GetAnyZone() bool {
+	if x != nil {
+		return x.AnyZone
+	}
+	return false
+}
+
+func (x *Survival) GetAnyRegion() bool {
+	if x != nil {
+		return x.AnyRegion
+	}
+	return false
+}
+
+func (x *Survival) GetMembers() uint32 {
+	if x != nil {
+		return x.Members
+	}
+	return 0
+}
+
+func (x *Survival) GetFatal() []string {
+	if x != nil {
+		return x.Fatal
+	}
+	return nil
+}
+
+func (x *Survival) GetUnkept() []string {
+	if x != nil {
+		return x.Unkept
+	}
+	return nil
+}
+
+func (x *Survival) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
 // ServiceStatus is one service across the cluster.
 type ServiceStatus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -504,7 +613,7 @@ type ServiceStatus struct {
 
 func (x *ServiceStatus) Reset() {
 	*x = ServiceStatus{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[3]
+	mi := &file_roster_v1_cluster_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -516,7 +625,7 @@ func (x *ServiceStatus) String() string {
 func (*ServiceStatus) ProtoMessage() {}
 
 func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[3]
+	mi := &file_roster_v1_cluster_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -529,7 +638,7 @@ func (x *ServiceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ServiceStatus.ProtoReflect.Descriptor instead.
 func (*ServiceStatus) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{3}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *ServiceStatus) GetReady() uint32 {
@@ -601,7 +710,7 @@ type NodeStatus struct {
 
 func (x *NodeStatus) Reset() {
 	*x = NodeStatus{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[4]
+	mi := &file_roster_v1_cluster_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -613,7 +722,7 @@ func (x *NodeStatus) String() string {
 func (*NodeStatus) ProtoMessage() {}
 
 func (x *NodeStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[4]
+	mi := &file_roster_v1_cluster_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -626,7 +735,7 @@ func (x *NodeStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeStatus.ProtoReflect.Descriptor instead.
 func (*NodeStatus) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{4}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *NodeStatus) GetId() string {
@@ -727,7 +836,7 @@ type StatusEndpoint struct {
 
 func (x *StatusEndpoint) Reset() {
 	*x = StatusEndpoint{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[5]
+	mi := &file_roster_v1_cluster_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -739,7 +848,7 @@ func (x *StatusEndpoint) String() string {
 func (*StatusEndpoint) ProtoMessage() {}
 
 func (x *StatusEndpoint) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[5]
+	mi := &file_roster_v1_cluster_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -752,7 +861,7 @@ func (x *StatusEndpoint) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusEndpoint.ProtoReflect.Descriptor instead.
 func (*StatusEndpoint) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{5}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StatusEndpoint) GetService() string {
@@ -800,7 +909,7 @@ type StatusMember struct {
 
 func (x *StatusMember) Reset() {
 	*x = StatusMember{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[6]
+	mi := &file_roster_v1_cluster_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -812,7 +921,7 @@ func (x *StatusMember) String() string {
 func (*StatusMember) ProtoMessage() {}
 
 func (x *StatusMember) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[6]
+	mi := &file_roster_v1_cluster_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -825,7 +934,7 @@ func (x *StatusMember) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StatusMember.ProtoReflect.Descriptor instead.
 func (*StatusMember) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{6}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *StatusMember) GetId() string {
@@ -907,14 +1016,18 @@ type Status struct {
 	// What is frozen, oldest first.
 	Freezes []*Freeze `protobuf:"bytes,20,rep,name=freezes,proto3" json:"freezes,omitempty"`
 	// What waits for the operator's word.
-	Plans         []*ProposedPlan `protobuf:"bytes,21,rep,name=plans,proto3" json:"plans,omitempty"`
+	Plans []*ProposedPlan `protobuf:"bytes,21,rep,name=plans,proto3" json:"plans,omitempty"`
+	// The operator's last order, and how far it is.
+	Rollout *Rollout `protobuf:"bytes,22,opt,name=rollout,proto3" json:"rollout,omitempty"`
+	// What it would survive; null while that is being worked out.
+	Survival      *Survival `protobuf:"bytes,23,opt,name=survival,proto3" json:"survival,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Status) Reset() {
 	*x = Status{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[7]
+	mi := &file_roster_v1_cluster_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -926,7 +1039,7 @@ func (x *Status) String() string {
 func (*Status) ProtoMessage() {}
 
 func (x *Status) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[7]
+	mi := &file_roster_v1_cluster_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -939,7 +1052,7 @@ func (x *Status) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Status.ProtoReflect.Descriptor instead.
 func (*Status) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{7}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Status) GetState() StatusState {
@@ -1089,6 +1202,20 @@ func (x *Status) GetPlans() []*ProposedPlan {
 	return nil
 }
 
+func (x *Status) GetRollout() *Rollout {
+	if x != nil {
+		return x.Rollout
+	}
+	return nil
+}
+
+func (x *Status) GetSurvival() *Survival {
+	if x != nil {
+		return x.Survival
+	}
+	return nil
+}
+
 // The cluster at a glance.
 type GetStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1099,7 +1226,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[8]
+	mi := &file_roster_v1_cluster_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1238,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[8]
+	mi := &file_roster_v1_cluster_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1251,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{8}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetStatusRequest) GetStale() bool {
@@ -1144,7 +1271,7 @@ type GetStatusResponse struct {
 
 func (x *GetStatusResponse) Reset() {
 	*x = GetStatusResponse{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[9]
+	mi := &file_roster_v1_cluster_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1156,7 +1283,7 @@ func (x *GetStatusResponse) String() string {
 func (*GetStatusResponse) ProtoMessage() {}
 
 func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[9]
+	mi := &file_roster_v1_cluster_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1169,7 +1296,7 @@ func (x *GetStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusResponse.ProtoReflect.Descriptor instead.
 func (*GetStatusResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{9}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *GetStatusResponse) GetStatus() *Status {
@@ -1189,7 +1316,7 @@ type ListMembersRequest struct {
 
 func (x *ListMembersRequest) Reset() {
 	*x = ListMembersRequest{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[10]
+	mi := &file_roster_v1_cluster_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1201,7 +1328,7 @@ func (x *ListMembersRequest) String() string {
 func (*ListMembersRequest) ProtoMessage() {}
 
 func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[10]
+	mi := &file_roster_v1_cluster_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1214,7 +1341,7 @@ func (x *ListMembersRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersRequest.ProtoReflect.Descriptor instead.
 func (*ListMembersRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{10}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListMembersRequest) GetStale() bool {
@@ -1235,7 +1362,7 @@ type ListMembersResponse struct {
 
 func (x *ListMembersResponse) Reset() {
 	*x = ListMembersResponse{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[11]
+	mi := &file_roster_v1_cluster_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1247,7 +1374,7 @@ func (x *ListMembersResponse) String() string {
 func (*ListMembersResponse) ProtoMessage() {}
 
 func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[11]
+	mi := &file_roster_v1_cluster_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1260,7 +1387,7 @@ func (x *ListMembersResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMembersResponse.ProtoReflect.Descriptor instead.
 func (*ListMembersResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{11}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListMembersResponse) GetMembers() []*Member {
@@ -1289,7 +1416,7 @@ type JoinMemberRequest struct {
 
 func (x *JoinMemberRequest) Reset() {
 	*x = JoinMemberRequest{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[12]
+	mi := &file_roster_v1_cluster_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1428,7 @@ func (x *JoinMemberRequest) String() string {
 func (*JoinMemberRequest) ProtoMessage() {}
 
 func (x *JoinMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[12]
+	mi := &file_roster_v1_cluster_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1441,7 @@ func (x *JoinMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinMemberRequest.ProtoReflect.Descriptor instead.
 func (*JoinMemberRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{12}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *JoinMemberRequest) GetRequestId() string {
@@ -1342,7 +1469,7 @@ type JoinMemberResponse struct {
 
 func (x *JoinMemberResponse) Reset() {
 	*x = JoinMemberResponse{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[13]
+	mi := &file_roster_v1_cluster_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1354,7 +1481,7 @@ func (x *JoinMemberResponse) String() string {
 func (*JoinMemberResponse) ProtoMessage() {}
 
 func (x *JoinMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[13]
+	mi := &file_roster_v1_cluster_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1367,7 +1494,7 @@ func (x *JoinMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use JoinMemberResponse.ProtoReflect.Descriptor instead.
 func (*JoinMemberResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{13}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *JoinMemberResponse) GetCluster() *Cluster {
@@ -1395,7 +1522,7 @@ type RemoveMemberRequest struct {
 
 func (x *RemoveMemberRequest) Reset() {
 	*x = RemoveMemberRequest{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[14]
+	mi := &file_roster_v1_cluster_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1407,7 +1534,7 @@ func (x *RemoveMemberRequest) String() string {
 func (*RemoveMemberRequest) ProtoMessage() {}
 
 func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[14]
+	mi := &file_roster_v1_cluster_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1420,7 +1547,7 @@ func (x *RemoveMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberRequest.ProtoReflect.Descriptor instead.
 func (*RemoveMemberRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{14}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *RemoveMemberRequest) GetRequestId() string {
@@ -1447,7 +1574,7 @@ type RemoveMemberResponse struct {
 
 func (x *RemoveMemberResponse) Reset() {
 	*x = RemoveMemberResponse{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[15]
+	mi := &file_roster_v1_cluster_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1586,7 @@ func (x *RemoveMemberResponse) String() string {
 func (*RemoveMemberResponse) ProtoMessage() {}
 
 func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[15]
+	mi := &file_roster_v1_cluster_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1599,7 @@ func (x *RemoveMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveMemberResponse.ProtoReflect.Descriptor instead.
 func (*RemoveMemberResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{15}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RemoveMemberResponse) GetIndex() uint64 {
@@ -1493,7 +1620,7 @@ type TransferLeadershipRequest struct {
 
 func (x *TransferLeadershipRequest) Reset() {
 	*x = TransferLeadershipRequest{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[16]
+	mi := &file_roster_v1_cluster_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1505,7 +1632,7 @@ func (x *TransferLeadershipRequest) String() string {
 func (*TransferLeadershipRequest) ProtoMessage() {}
 
 func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[16]
+	mi := &file_roster_v1_cluster_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1518,7 +1645,7 @@ func (x *TransferLeadershipRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipRequest.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{16}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *TransferLeadershipRequest) GetId() string {
@@ -1539,7 +1666,7 @@ type TransferLeadershipResponse struct {
 
 func (x *TransferLeadershipResponse) Reset() {
 	*x = TransferLeadershipResponse{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[17]
+	mi := &file_roster_v1_cluster_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1551,7 +1678,7 @@ func (x *TransferLeadershipResponse) String() string {
 func (*TransferLeadershipResponse) ProtoMessage() {}
 
 func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[17]
+	mi := &file_roster_v1_cluster_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1564,7 +1691,7 @@ func (x *TransferLeadershipResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TransferLeadershipResponse.ProtoReflect.Descriptor instead.
 func (*TransferLeadershipResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{17}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *TransferLeadershipResponse) GetLeader() string {
@@ -1583,7 +1710,7 @@ type SnapshotMemberRequest struct {
 
 func (x *SnapshotMemberRequest) Reset() {
 	*x = SnapshotMemberRequest{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[18]
+	mi := &file_roster_v1_cluster_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1595,7 +1722,7 @@ func (x *SnapshotMemberRequest) String() string {
 func (*SnapshotMemberRequest) ProtoMessage() {}
 
 func (x *SnapshotMemberRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[18]
+	mi := &file_roster_v1_cluster_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1608,7 +1735,7 @@ func (x *SnapshotMemberRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotMemberRequest.ProtoReflect.Descriptor instead.
 func (*SnapshotMemberRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{18}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{19}
 }
 
 // The snapshot that was written.
@@ -1622,7 +1749,7 @@ type SnapshotMemberResponse struct {
 
 func (x *SnapshotMemberResponse) Reset() {
 	*x = SnapshotMemberResponse{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[19]
+	mi := &file_roster_v1_cluster_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1634,7 +1761,7 @@ func (x *SnapshotMemberResponse) String() string {
 func (*SnapshotMemberResponse) ProtoMessage() {}
 
 func (x *SnapshotMemberResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[19]
+	mi := &file_roster_v1_cluster_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1647,7 +1774,7 @@ func (x *SnapshotMemberResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SnapshotMemberResponse.ProtoReflect.Descriptor instead.
 func (*SnapshotMemberResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{19}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *SnapshotMemberResponse) GetIndex() uint64 {
@@ -1674,7 +1801,7 @@ type SaveSnapshotRequest struct {
 
 func (x *SaveSnapshotRequest) Reset() {
 	*x = SaveSnapshotRequest{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[20]
+	mi := &file_roster_v1_cluster_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1686,7 +1813,7 @@ func (x *SaveSnapshotRequest) String() string {
 func (*SaveSnapshotRequest) ProtoMessage() {}
 
 func (x *SaveSnapshotRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[20]
+	mi := &file_roster_v1_cluster_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1699,7 +1826,7 @@ func (x *SaveSnapshotRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveSnapshotRequest.ProtoReflect.Descriptor instead.
 func (*SaveSnapshotRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{20}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *SaveSnapshotRequest) GetStale() bool {
@@ -1721,7 +1848,7 @@ type SaveSnapshotResponse struct {
 
 func (x *SaveSnapshotResponse) Reset() {
 	*x = SaveSnapshotResponse{}
-	mi := &file_roster_v1_cluster_proto_msgTypes[21]
+	mi := &file_roster_v1_cluster_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1733,7 +1860,7 @@ func (x *SaveSnapshotResponse) String() string {
 func (*SaveSnapshotResponse) ProtoMessage() {}
 
 func (x *SaveSnapshotResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_cluster_proto_msgTypes[21]
+	mi := &file_roster_v1_cluster_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1746,7 +1873,7 @@ func (x *SaveSnapshotResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SaveSnapshotResponse.ProtoReflect.Descriptor instead.
 func (*SaveSnapshotResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{21}
+	return file_roster_v1_cluster_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *SaveSnapshotResponse) GetData() []byte {
@@ -1767,7 +1894,7 @@ var File_roster_v1_cluster_proto protoreflect.FileDescriptor
 
 const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\n" +
-	"\x17roster/v1/cluster.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18roster/v1/endpoint.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\"\xe9\x01\n" +
+	"\x17roster/v1/cluster.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x18roster/v1/endpoint.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x17roster/v1/rollout.proto\"\xe9\x01\n" +
 	"\aCluster\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04name\x18\x02 \x01(\tR\x04name\x12\x14\n" +
@@ -1789,10 +1916,20 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\x05index\x18\t \x01(\x04R\x05index\x12,\n" +
 	"\x05state\x18\n" +
 	" \x01(\x0e2\x16.roster.v1.MemberStateR\x05state\x121\n" +
-	"\x06silent\x18\v \x01(\v2\x19.google.protobuf.DurationR\x06silent\"@\n" +
+	"\x06silent\x18\v \x01(\v2\x19.google.protobuf.DurationR\x06silent\"V\n" +
 	"\x0eStatusTopology\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x1a\n" +
-	"\brevision\x18\x02 \x01(\x04R\brevision\"\xab\x01\n" +
+	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
+	"\x05model\x18\x03 \x01(\tR\x05model\"\xd7\x01\n" +
+	"\bSurvival\x12\x19\n" +
+	"\bany_node\x18\x01 \x01(\bR\aanyNode\x12\x19\n" +
+	"\bany_zone\x18\x02 \x01(\bR\aanyZone\x12\x1d\n" +
+	"\n" +
+	"any_region\x18\x03 \x01(\bR\tanyRegion\x12\x18\n" +
+	"\amembers\x18\x04 \x01(\rR\amembers\x12\x14\n" +
+	"\x05fatal\x18\x05 \x03(\tR\x05fatal\x12\x16\n" +
+	"\x06unkept\x18\x06 \x03(\tR\x06unkept\x12.\n" +
+	"\x04time\x18\a \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xab\x01\n" +
 	"\rServiceStatus\x12\x14\n" +
 	"\x05ready\x18\x01 \x01(\rR\x05ready\x12\x14\n" +
 	"\x05floor\x18\x02 \x01(\rR\x05floor\x12\x14\n" +
@@ -1827,7 +1964,7 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\x04name\x18\x04 \x01(\tR\x04name\x12\x14\n" +
 	"\x05voter\x18\x05 \x01(\bR\x05voter\x12,\n" +
 	"\x05state\x18\x06 \x01(\x0e2\x16.roster.v1.MemberStateR\x05state\x121\n" +
-	"\x06silent\x18\a \x01(\v2\x19.google.protobuf.DurationR\x06silent\"\x9a\a\n" +
+	"\x06silent\x18\a \x01(\v2\x19.google.protobuf.DurationR\x06silent\"\xf9\a\n" +
 	"\x06Status\x12,\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x16.roster.v1.StatusStateR\x05state\x125\n" +
 	"\btopology\x18\x02 \x01(\v2\x19.roster.v1.StatusTopologyR\btopology\x12\x18\n" +
@@ -1852,7 +1989,9 @@ const file_roster_v1_cluster_proto_rawDesc = "" +
 	"\x04time\x18\x12 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12#\n" +
 	"\x04hold\x18\x13 \x01(\v2\x0f.roster.v1.HoldR\x04hold\x12+\n" +
 	"\afreezes\x18\x14 \x03(\v2\x11.roster.v1.FreezeR\afreezes\x12-\n" +
-	"\x05plans\x18\x15 \x03(\v2\x17.roster.v1.ProposedPlanR\x05plans\x1aU\n" +
+	"\x05plans\x18\x15 \x03(\v2\x17.roster.v1.ProposedPlanR\x05plans\x12,\n" +
+	"\arollout\x18\x16 \x01(\v2\x12.roster.v1.RolloutR\arollout\x12/\n" +
+	"\bsurvival\x18\x17 \x01(\v2\x13.roster.v1.SurvivalR\bsurvival\x1aU\n" +
 	"\rServicesEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12.\n" +
 	"\x05value\x18\x02 \x01(\v2\x18.roster.v1.ServiceStatusR\x05value:\x028\x01\"(\n" +
@@ -1932,7 +2071,7 @@ func file_roster_v1_cluster_proto_rawDescGZIP() []byte {
 }
 
 var file_roster_v1_cluster_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_roster_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_roster_v1_cluster_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_roster_v1_cluster_proto_goTypes = []any{
 	(TimingProfile)(0),                 // 0: roster.v1.TimingProfile
 	(MemberState)(0),                   // 1: roster.v1.MemberState
@@ -1940,83 +2079,88 @@ var file_roster_v1_cluster_proto_goTypes = []any{
 	(*Cluster)(nil),                    // 3: roster.v1.Cluster
 	(*Member)(nil),                     // 4: roster.v1.Member
 	(*StatusTopology)(nil),             // 5: roster.v1.StatusTopology
-	(*ServiceStatus)(nil),              // 6: roster.v1.ServiceStatus
-	(*NodeStatus)(nil),                 // 7: roster.v1.NodeStatus
-	(*StatusEndpoint)(nil),             // 8: roster.v1.StatusEndpoint
-	(*StatusMember)(nil),               // 9: roster.v1.StatusMember
-	(*Status)(nil),                     // 10: roster.v1.Status
-	(*GetStatusRequest)(nil),           // 11: roster.v1.GetStatusRequest
-	(*GetStatusResponse)(nil),          // 12: roster.v1.GetStatusResponse
-	(*ListMembersRequest)(nil),         // 13: roster.v1.ListMembersRequest
-	(*ListMembersResponse)(nil),        // 14: roster.v1.ListMembersResponse
-	(*JoinMemberRequest)(nil),          // 15: roster.v1.JoinMemberRequest
-	(*JoinMemberResponse)(nil),         // 16: roster.v1.JoinMemberResponse
-	(*RemoveMemberRequest)(nil),        // 17: roster.v1.RemoveMemberRequest
-	(*RemoveMemberResponse)(nil),       // 18: roster.v1.RemoveMemberResponse
-	(*TransferLeadershipRequest)(nil),  // 19: roster.v1.TransferLeadershipRequest
-	(*TransferLeadershipResponse)(nil), // 20: roster.v1.TransferLeadershipResponse
-	(*SnapshotMemberRequest)(nil),      // 21: roster.v1.SnapshotMemberRequest
-	(*SnapshotMemberResponse)(nil),     // 22: roster.v1.SnapshotMemberResponse
-	(*SaveSnapshotRequest)(nil),        // 23: roster.v1.SaveSnapshotRequest
-	(*SaveSnapshotResponse)(nil),       // 24: roster.v1.SaveSnapshotResponse
-	nil,                                // 25: roster.v1.Status.ServicesEntry
-	(*timestamppb.Timestamp)(nil),      // 26: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),        // 27: google.protobuf.Duration
-	(NodeState)(0),                     // 28: roster.v1.NodeState
-	(AgentMode)(0),                     // 29: roster.v1.AgentMode
-	(EndpointState)(0),                 // 30: roster.v1.EndpointState
-	(*Shortage)(nil),                   // 31: roster.v1.Shortage
-	(*Hold)(nil),                       // 32: roster.v1.Hold
-	(*Freeze)(nil),                     // 33: roster.v1.Freeze
-	(*ProposedPlan)(nil),               // 34: roster.v1.ProposedPlan
+	(*Survival)(nil),                   // 6: roster.v1.Survival
+	(*ServiceStatus)(nil),              // 7: roster.v1.ServiceStatus
+	(*NodeStatus)(nil),                 // 8: roster.v1.NodeStatus
+	(*StatusEndpoint)(nil),             // 9: roster.v1.StatusEndpoint
+	(*StatusMember)(nil),               // 10: roster.v1.StatusMember
+	(*Status)(nil),                     // 11: roster.v1.Status
+	(*GetStatusRequest)(nil),           // 12: roster.v1.GetStatusRequest
+	(*GetStatusResponse)(nil),          // 13: roster.v1.GetStatusResponse
+	(*ListMembersRequest)(nil),         // 14: roster.v1.ListMembersRequest
+	(*ListMembersResponse)(nil),        // 15: roster.v1.ListMembersResponse
+	(*JoinMemberRequest)(nil),          // 16: roster.v1.JoinMemberRequest
+	(*JoinMemberResponse)(nil),         // 17: roster.v1.JoinMemberResponse
+	(*RemoveMemberRequest)(nil),        // 18: roster.v1.RemoveMemberRequest
+	(*RemoveMemberResponse)(nil),       // 19: roster.v1.RemoveMemberResponse
+	(*TransferLeadershipRequest)(nil),  // 20: roster.v1.TransferLeadershipRequest
+	(*TransferLeadershipResponse)(nil), // 21: roster.v1.TransferLeadershipResponse
+	(*SnapshotMemberRequest)(nil),      // 22: roster.v1.SnapshotMemberRequest
+	(*SnapshotMemberResponse)(nil),     // 23: roster.v1.SnapshotMemberResponse
+	(*SaveSnapshotRequest)(nil),        // 24: roster.v1.SaveSnapshotRequest
+	(*SaveSnapshotResponse)(nil),       // 25: roster.v1.SaveSnapshotResponse
+	nil,                                // 26: roster.v1.Status.ServicesEntry
+	(*timestamppb.Timestamp)(nil),      // 27: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),        // 28: google.protobuf.Duration
+	(NodeState)(0),                     // 29: roster.v1.NodeState
+	(AgentMode)(0),                     // 30: roster.v1.AgentMode
+	(EndpointState)(0),                 // 31: roster.v1.EndpointState
+	(*Shortage)(nil),                   // 32: roster.v1.Shortage
+	(*Hold)(nil),                       // 33: roster.v1.Hold
+	(*Freeze)(nil),                     // 34: roster.v1.Freeze
+	(*ProposedPlan)(nil),               // 35: roster.v1.ProposedPlan
+	(*Rollout)(nil),                    // 36: roster.v1.Rollout
 }
 var file_roster_v1_cluster_proto_depIdxs = []int32{
 	0,  // 0: roster.v1.Cluster.profile:type_name -> roster.v1.TimingProfile
-	26, // 1: roster.v1.Cluster.created:type_name -> google.protobuf.Timestamp
+	27, // 1: roster.v1.Cluster.created:type_name -> google.protobuf.Timestamp
 	1,  // 2: roster.v1.Member.state:type_name -> roster.v1.MemberState
-	27, // 3: roster.v1.Member.silent:type_name -> google.protobuf.Duration
-	28, // 4: roster.v1.NodeStatus.state:type_name -> roster.v1.NodeState
-	29, // 5: roster.v1.NodeStatus.mode:type_name -> roster.v1.AgentMode
-	30, // 6: roster.v1.StatusEndpoint.state:type_name -> roster.v1.EndpointState
-	1,  // 7: roster.v1.StatusMember.state:type_name -> roster.v1.MemberState
-	27, // 8: roster.v1.StatusMember.silent:type_name -> google.protobuf.Duration
-	2,  // 9: roster.v1.Status.state:type_name -> roster.v1.StatusState
-	5,  // 10: roster.v1.Status.topology:type_name -> roster.v1.StatusTopology
-	25, // 11: roster.v1.Status.services:type_name -> roster.v1.Status.ServicesEntry
-	7,  // 12: roster.v1.Status.nodes:type_name -> roster.v1.NodeStatus
-	8,  // 13: roster.v1.Status.endpoints:type_name -> roster.v1.StatusEndpoint
-	9,  // 14: roster.v1.Status.members:type_name -> roster.v1.StatusMember
-	31, // 15: roster.v1.Status.shortages:type_name -> roster.v1.Shortage
-	0,  // 16: roster.v1.Status.profile:type_name -> roster.v1.TimingProfile
-	26, // 17: roster.v1.Status.time:type_name -> google.protobuf.Timestamp
-	32, // 18: roster.v1.Status.hold:type_name -> roster.v1.Hold
-	33, // 19: roster.v1.Status.freezes:type_name -> roster.v1.Freeze
-	34, // 20: roster.v1.Status.plans:type_name -> roster.v1.ProposedPlan
-	10, // 21: roster.v1.GetStatusResponse.status:type_name -> roster.v1.Status
-	4,  // 22: roster.v1.ListMembersResponse.members:type_name -> roster.v1.Member
-	4,  // 23: roster.v1.JoinMemberRequest.member:type_name -> roster.v1.Member
-	3,  // 24: roster.v1.JoinMemberResponse.cluster:type_name -> roster.v1.Cluster
-	4,  // 25: roster.v1.JoinMemberResponse.members:type_name -> roster.v1.Member
-	6,  // 26: roster.v1.Status.ServicesEntry.value:type_name -> roster.v1.ServiceStatus
-	11, // 27: roster.v1.ClusterService.GetStatus:input_type -> roster.v1.GetStatusRequest
-	13, // 28: roster.v1.ClusterService.ListMembers:input_type -> roster.v1.ListMembersRequest
-	15, // 29: roster.v1.ClusterService.JoinMember:input_type -> roster.v1.JoinMemberRequest
-	17, // 30: roster.v1.ClusterService.RemoveMember:input_type -> roster.v1.RemoveMemberRequest
-	19, // 31: roster.v1.ClusterService.TransferLeadership:input_type -> roster.v1.TransferLeadershipRequest
-	21, // 32: roster.v1.ClusterService.SnapshotMember:input_type -> roster.v1.SnapshotMemberRequest
-	23, // 33: roster.v1.ClusterService.SaveSnapshot:input_type -> roster.v1.SaveSnapshotRequest
-	12, // 34: roster.v1.ClusterService.GetStatus:output_type -> roster.v1.GetStatusResponse
-	14, // 35: roster.v1.ClusterService.ListMembers:output_type -> roster.v1.ListMembersResponse
-	16, // 36: roster.v1.ClusterService.JoinMember:output_type -> roster.v1.JoinMemberResponse
-	18, // 37: roster.v1.ClusterService.RemoveMember:output_type -> roster.v1.RemoveMemberResponse
-	20, // 38: roster.v1.ClusterService.TransferLeadership:output_type -> roster.v1.TransferLeadershipResponse
-	22, // 39: roster.v1.ClusterService.SnapshotMember:output_type -> roster.v1.SnapshotMemberResponse
-	24, // 40: roster.v1.ClusterService.SaveSnapshot:output_type -> roster.v1.SaveSnapshotResponse
-	34, // [34:41] is the sub-list for method output_type
-	27, // [27:34] is the sub-list for method input_type
-	27, // [27:27] is the sub-list for extension type_name
-	27, // [27:27] is the sub-list for extension extendee
-	0,  // [0:27] is the sub-list for field type_name
+	28, // 3: roster.v1.Member.silent:type_name -> google.protobuf.Duration
+	27, // 4: roster.v1.Survival.time:type_name -> google.protobuf.Timestamp
+	29, // 5: roster.v1.NodeStatus.state:type_name -> roster.v1.NodeState
+	30, // 6: roster.v1.NodeStatus.mode:type_name -> roster.v1.AgentMode
+	31, // 7: roster.v1.StatusEndpoint.state:type_name -> roster.v1.EndpointState
+	1,  // 8: roster.v1.StatusMember.state:type_name -> roster.v1.MemberState
+	28, // 9: roster.v1.StatusMember.silent:type_name -> google.protobuf.Duration
+	2,  // 10: roster.v1.Status.state:type_name -> roster.v1.StatusState
+	5,  // 11: roster.v1.Status.topology:type_name -> roster.v1.StatusTopology
+	26, // 12: roster.v1.Status.services:type_name -> roster.v1.Status.ServicesEntry
+	8,  // 13: roster.v1.Status.nodes:type_name -> roster.v1.NodeStatus
+	9,  // 14: roster.v1.Status.endpoints:type_name -> roster.v1.StatusEndpoint
+	10, // 15: roster.v1.Status.members:type_name -> roster.v1.StatusMember
+	32, // 16: roster.v1.Status.shortages:type_name -> roster.v1.Shortage
+	0,  // 17: roster.v1.Status.profile:type_name -> roster.v1.TimingProfile
+	27, // 18: roster.v1.Status.time:type_name -> google.protobuf.Timestamp
+	33, // 19: roster.v1.Status.hold:type_name -> roster.v1.Hold
+	34, // 20: roster.v1.Status.freezes:type_name -> roster.v1.Freeze
+	35, // 21: roster.v1.Status.plans:type_name -> roster.v1.ProposedPlan
+	36, // 22: roster.v1.Status.rollout:type_name -> roster.v1.Rollout
+	6,  // 23: roster.v1.Status.survival:type_name -> roster.v1.Survival
+	11, // 24: roster.v1.GetStatusResponse.status:type_name -> roster.v1.Status
+	4,  // 25: roster.v1.ListMembersResponse.members:type_name -> roster.v1.Member
+	4,  // 26: roster.v1.JoinMemberRequest.member:type_name -> roster.v1.Member
+	3,  // 27: roster.v1.JoinMemberResponse.cluster:type_name -> roster.v1.Cluster
+	4,  // 28: roster.v1.JoinMemberResponse.members:type_name -> roster.v1.Member
+	7,  // 29: roster.v1.Status.ServicesEntry.value:type_name -> roster.v1.ServiceStatus
+	12, // 30: roster.v1.ClusterService.GetStatus:input_type -> roster.v1.GetStatusRequest
+	14, // 31: roster.v1.ClusterService.ListMembers:input_type -> roster.v1.ListMembersRequest
+	16, // 32: roster.v1.ClusterService.JoinMember:input_type -> roster.v1.JoinMemberRequest
+	18, // 33: roster.v1.ClusterService.RemoveMember:input_type -> roster.v1.RemoveMemberRequest
+	20, // 34: roster.v1.ClusterService.TransferLeadership:input_type -> roster.v1.TransferLeadershipRequest
+	22, // 35: roster.v1.ClusterService.SnapshotMember:input_type -> roster.v1.SnapshotMemberRequest
+	24, // 36: roster.v1.ClusterService.SaveSnapshot:input_type -> roster.v1.SaveSnapshotRequest
+	13, // 37: roster.v1.ClusterService.GetStatus:output_type -> roster.v1.GetStatusResponse
+	15, // 38: roster.v1.ClusterService.ListMembers:output_type -> roster.v1.ListMembersResponse
+	17, // 39: roster.v1.ClusterService.JoinMember:output_type -> roster.v1.JoinMemberResponse
+	19, // 40: roster.v1.ClusterService.RemoveMember:output_type -> roster.v1.RemoveMemberResponse
+	21, // 41: roster.v1.ClusterService.TransferLeadership:output_type -> roster.v1.TransferLeadershipResponse
+	23, // 42: roster.v1.ClusterService.SnapshotMember:output_type -> roster.v1.SnapshotMemberResponse
+	25, // 43: roster.v1.ClusterService.SaveSnapshot:output_type -> roster.v1.SaveSnapshotResponse
+	37, // [37:44] is the sub-list for method output_type
+	30, // [30:37] is the sub-list for method input_type
+	30, // [30:30] is the sub-list for extension type_name
+	30, // [30:30] is the sub-list for extension extendee
+	0,  // [0:30] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_cluster_proto_init() }
@@ -2028,13 +2172,14 @@ func file_roster_v1_cluster_proto_init() {
 	file_roster_v1_guard_proto_init()
 	file_roster_v1_node_proto_init()
 	file_roster_v1_plan_proto_init()
+	file_roster_v1_rollout_proto_init()
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_v1_cluster_proto_rawDesc), len(file_roster_v1_cluster_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

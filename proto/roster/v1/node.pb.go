@@ -723,7 +723,10 @@ type Node struct {
 	Supersedes *SetVersion `protobuf:"bytes,25,opt,name=supersedes,proto3" json:"supersedes,omitempty"`
 	// After a restore: its agent has not told yet what it really serves, and is
 	// told nothing until then.
-	Unconfirmed   bool `protobuf:"varint,26,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`
+	Unconfirmed bool `protobuf:"varint,26,opt,name=unconfirmed,proto3" json:"unconfirmed,omitempty"`
+	// Services whose data is on the node's own disk because it served them, sorted.
+	// What its agent claims is in claims.
+	Holds         []string `protobuf:"bytes,27,rep,name=holds,proto3" json:"holds,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -938,6 +941,13 @@ func (x *Node) GetUnconfirmed() bool {
 		return x.Unconfirmed
 	}
 	return false
+}
+
+func (x *Node) GetHolds() []string {
+	if x != nil {
+		return x.Holds
+	}
+	return nil
 }
 
 // All nodes.
@@ -2657,7 +2667,7 @@ const file_roster_v1_node_proto_rawDesc = "" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\t\n" +
 	"\a_regionB\a\n" +
 	"\x05_zoneB\v\n" +
-	"\t_capacity\"\xe7\b\n" +
+	"\t_capacity\"\xfd\b\n" +
 	"\x04Node\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
 	"\binstance\x18\x02 \x01(\tR\binstance\x12-\n" +
@@ -2691,7 +2701,8 @@ const file_roster_v1_node_proto_rawDesc = "" +
 	"\n" +
 	"supersedes\x18\x19 \x01(\v2\x15.roster.v1.SetVersionR\n" +
 	"supersedes\x12 \n" +
-	"\vunconfirmed\x18\x1a \x01(\bR\vunconfirmed\x1a9\n" +
+	"\vunconfirmed\x18\x1a \x01(\bR\vunconfirmed\x12\x14\n" +
+	"\x05holds\x18\x1b \x03(\tR\x05holds\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"(\n" +

@@ -11,6 +11,7 @@ package rosterv1
 import (
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
+	durationpb "google.golang.org/protobuf/types/known/durationpb"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
 	reflect "reflect"
 	sync "sync"
@@ -213,7 +214,13 @@ type Move struct {
 	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
 	Cause  Cause  `protobuf:"varint,6,opt,name=cause,proto3,enum=roster.v1.Cause" json:"cause,omitempty"`
 	// START, RESEAT: it stands in and fills no seat.
-	Borrowed      bool `protobuf:"varint,7,opt,name=borrowed,proto3" json:"borrowed,omitempty"`
+	Borrowed bool `protobuf:"varint,7,opt,name=borrowed,proto3" json:"borrowed,omitempty"`
+	// In plans only: what happens, in order.
+	Steps []string `protobuf:"bytes,8,rep,name=steps,proto3" json:"steps,omitempty"`
+	// In plans only: how long it is waited for.
+	Deadline *durationpb.Duration `protobuf:"bytes,9,opt,name=deadline,proto3" json:"deadline,omitempty"`
+	// In plans only: what is done if it does not come true, or is called off.
+	WayBack       string `protobuf:"bytes,10,opt,name=way_back,json=wayBack,proto3" json:"way_back,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -297,11 +304,34 @@ func (x *Move) GetBorrowed() bool {
 	return false
 }
 
+func (x *Move) GetSteps() []string {
+	if x != nil {
+		return x.Steps
+	}
+	return nil
+}
+
+func (x *Move) GetDeadline() *durationpb.Duration {
+	if x != nil {
+		return x.Deadline
+	}
+	return nil
+}
+
+func (x *Move) GetWayBack() string {
+	if x != nil {
+		return x.WayBack
+	}
+	return ""
+}
+
 // Wave is the moves that are proposed at once; the next wave begins when each
 // of them is finished or timed out.
 type Wave struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Moves         []*Move                `protobuf:"bytes,1,rep,name=moves,proto3" json:"moves,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Moves []*Move                `protobuf:"bytes,1,rep,name=moves,proto3" json:"moves,omitempty"`
+	// In plans only: what each step of it leaves, by service and part.
+	Ready         []*ReadyCount `protobuf:"bytes,2,rep,name=ready,proto3" json:"ready,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -343,6 +373,376 @@ func (x *Wave) GetMoves() []*Move {
 	return nil
 }
 
+func (x *Wave) GetReady() []*ReadyCount {
+	if x != nil {
+		return x.Ready
+	}
+	return nil
+}
+
+// ReadyCount is how many ready nodes a wave leaves, for one service.
+type ReadyCount struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Service string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// The part of the nodes that is counted, as `zone=a1`; empty: all of them.
+	Part string `protobuf:"bytes,2,opt,name=part,proto3" json:"part,omitempty"`
+	// As soon as the wave is committed: what it drains, stops or restarts counts
+	// no more, and what it starts does not count yet.
+	Committed uint32 `protobuf:"varint,3,opt,name=committed,proto3" json:"committed,omitempty"`
+	// Once each of its moves is finished.
+	Settled uint32 `protobuf:"varint,4,opt,name=settled,proto3" json:"settled,omitempty"`
+	// The floor in force meanwhile.
+	Floor         uint32 `protobuf:"varint,5,opt,name=floor,proto3" json:"floor,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ReadyCount) Reset() {
+	*x = ReadyCount{}
+	mi := &file_roster_v1_plan_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ReadyCount) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ReadyCount) ProtoMessage() {}
+
+func (x *ReadyCount) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ReadyCount.ProtoReflect.Descriptor instead.
+func (*ReadyCount) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ReadyCount) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *ReadyCount) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+func (x *ReadyCount) GetCommitted() uint32 {
+	if x != nil {
+		return x.Committed
+	}
+	return 0
+}
+
+func (x *ReadyCount) GetSettled() uint32 {
+	if x != nil {
+		return x.Settled
+	}
+	return 0
+}
+
+func (x *ReadyCount) GetFloor() uint32 {
+	if x != nil {
+		return x.Floor
+	}
+	return 0
+}
+
+// Gap is a floor that a plan cannot keep on the way.
+type Gap struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Wave that breaks it, from 1.
+	Wave    uint32 `protobuf:"varint,1,opt,name=wave,proto3" json:"wave,omitempty"`
+	Service string `protobuf:"bytes,2,opt,name=service,proto3" json:"service,omitempty"`
+	// As in ReadyCount.
+	Part  string `protobuf:"bytes,3,opt,name=part,proto3" json:"part,omitempty"`
+	Ready uint32 `protobuf:"varint,4,opt,name=ready,proto3" json:"ready,omitempty"`
+	Floor uint32 `protobuf:"varint,5,opt,name=floor,proto3" json:"floor,omitempty"`
+	// Why there is no other way, in a sentence.
+	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Gap) Reset() {
+	*x = Gap{}
+	mi := &file_roster_v1_plan_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Gap) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Gap) ProtoMessage() {}
+
+func (x *Gap) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Gap.ProtoReflect.Descriptor instead.
+func (*Gap) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *Gap) GetWave() uint32 {
+	if x != nil {
+		return x.Wave
+	}
+	return 0
+}
+
+func (x *Gap) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *Gap) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+func (x *Gap) GetReady() uint32 {
+	if x != nil {
+		return x.Ready
+	}
+	return 0
+}
+
+func (x *Gap) GetFloor() uint32 {
+	if x != nil {
+		return x.Floor
+	}
+	return 0
+}
+
+func (x *Gap) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Rule is one demand of a topology, or of the nodes, that has part in a
+// conflict.
+type Rule struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where it stands, as `pools.imap.count`.
+	Path string `protobuf:"bytes,1,opt,name=path,proto3" json:"path,omitempty"`
+	// Line of the file, from 1; 0 where there is no file.
+	Line uint32 `protobuf:"varint,2,opt,name=line,proto3" json:"line,omitempty"`
+	// What it demands, in words.
+	Text          string `protobuf:"bytes,3,opt,name=text,proto3" json:"text,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Rule) Reset() {
+	*x = Rule{}
+	mi := &file_roster_v1_plan_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Rule) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Rule) ProtoMessage() {}
+
+func (x *Rule) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Rule.ProtoReflect.Descriptor instead.
+func (*Rule) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *Rule) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *Rule) GetLine() uint32 {
+	if x != nil {
+		return x.Line
+	}
+	return 0
+}
+
+func (x *Rule) GetText() string {
+	if x != nil {
+		return x.Text
+	}
+	return ""
+}
+
+// Conflict is why a topology cannot be filled: drop any one of its rules and the
+// others can be.
+type Conflict struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Rules []*Rule                `protobuf:"bytes,1,rep,name=rules,proto3" json:"rules,omitempty"`
+	// What it comes down to, in a sentence.
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Conflict) Reset() {
+	*x = Conflict{}
+	mi := &file_roster_v1_plan_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Conflict) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Conflict) ProtoMessage() {}
+
+func (x *Conflict) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Conflict.ProtoReflect.Descriptor instead.
+func (*Conflict) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *Conflict) GetRules() []*Rule {
+	if x != nil {
+		return x.Rules
+	}
+	return nil
+}
+
+func (x *Conflict) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// SpreadBound says how far a pool's spread over a key may be from the best one.
+// It is given where keys cross: no value of the second lies in one value of the
+// first.
+type SpreadBound struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Pool  string                 `protobuf:"bytes,1,opt,name=pool,proto3" json:"pool,omitempty"`
+	Key   string                 `protobuf:"bytes,2,opt,name=key,proto3" json:"key,omitempty"`
+	// Sum of squares of the members over the key's values.
+	Sum uint64 `protobuf:"varint,3,opt,name=sum,proto3" json:"sum,omitempty"`
+	// No choice has less.
+	Bound         uint64 `protobuf:"varint,4,opt,name=bound,proto3" json:"bound,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SpreadBound) Reset() {
+	*x = SpreadBound{}
+	mi := &file_roster_v1_plan_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SpreadBound) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SpreadBound) ProtoMessage() {}
+
+func (x *SpreadBound) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_plan_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SpreadBound.ProtoReflect.Descriptor instead.
+func (*SpreadBound) Descriptor() ([]byte, []int) {
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *SpreadBound) GetPool() string {
+	if x != nil {
+		return x.Pool
+	}
+	return ""
+}
+
+func (x *SpreadBound) GetKey() string {
+	if x != nil {
+		return x.Key
+	}
+	return ""
+}
+
+func (x *SpreadBound) GetSum() uint64 {
+	if x != nil {
+		return x.Sum
+	}
+	return 0
+}
+
+func (x *SpreadBound) GetBound() uint64 {
+	if x != nil {
+		return x.Bound
+	}
+	return 0
+}
+
 // PlanSummary counts a plan's moves.
 type PlanSummary struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -354,7 +754,7 @@ type PlanSummary struct {
 
 func (x *PlanSummary) Reset() {
 	*x = PlanSummary{}
-	mi := &file_roster_v1_plan_proto_msgTypes[2]
+	mi := &file_roster_v1_plan_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -366,7 +766,7 @@ func (x *PlanSummary) String() string {
 func (*PlanSummary) ProtoMessage() {}
 
 func (x *PlanSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[2]
+	mi := &file_roster_v1_plan_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -379,7 +779,7 @@ func (x *PlanSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanSummary.ProtoReflect.Descriptor instead.
 func (*PlanSummary) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{2}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PlanSummary) GetStarts() uint32 {
@@ -411,7 +811,7 @@ type Shortage struct {
 
 func (x *Shortage) Reset() {
 	*x = Shortage{}
-	mi := &file_roster_v1_plan_proto_msgTypes[3]
+	mi := &file_roster_v1_plan_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -423,7 +823,7 @@ func (x *Shortage) String() string {
 func (*Shortage) ProtoMessage() {}
 
 func (x *Shortage) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[3]
+	mi := &file_roster_v1_plan_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -436,7 +836,7 @@ func (x *Shortage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Shortage.ProtoReflect.Descriptor instead.
 func (*Shortage) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{3}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Shortage) GetPool() string {
@@ -487,7 +887,7 @@ type Seat struct {
 
 func (x *Seat) Reset() {
 	*x = Seat{}
-	mi := &file_roster_v1_plan_proto_msgTypes[4]
+	mi := &file_roster_v1_plan_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -499,7 +899,7 @@ func (x *Seat) String() string {
 func (*Seat) ProtoMessage() {}
 
 func (x *Seat) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[4]
+	mi := &file_roster_v1_plan_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -512,7 +912,7 @@ func (x *Seat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Seat.ProtoReflect.Descriptor instead.
 func (*Seat) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{4}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Seat) GetPool() string {
@@ -552,7 +952,7 @@ type Loan struct {
 
 func (x *Loan) Reset() {
 	*x = Loan{}
-	mi := &file_roster_v1_plan_proto_msgTypes[5]
+	mi := &file_roster_v1_plan_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -564,7 +964,7 @@ func (x *Loan) String() string {
 func (*Loan) ProtoMessage() {}
 
 func (x *Loan) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[5]
+	mi := &file_roster_v1_plan_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -577,7 +977,7 @@ func (x *Loan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Loan.ProtoReflect.Descriptor instead.
 func (*Loan) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{5}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *Loan) GetPool() string {
@@ -626,17 +1026,26 @@ type Plan struct {
 	// Members of every pool when the plan is done.
 	Seats []*Seat `protobuf:"bytes,8,rep,name=seats,proto3" json:"seats,omitempty"`
 	// What an apply of it has to say for it to be admitted, in the words of its
-	// request: allow_stop, accept_shortage.
+	// request: allow_stop, accept_shortage, accept_gap.
 	Needs []string `protobuf:"bytes,9,rep,name=needs,proto3" json:"needs,omitempty"`
 	// What stands in when the plan is done.
-	Loans         []*Loan `protobuf:"bytes,10,rep,name=loans,proto3" json:"loans,omitempty"`
+	Loans []*Loan `protobuf:"bytes,10,rep,name=loans,proto3" json:"loans,omitempty"`
+	// Floors that it breaks on the way, because there is no other; gapless is false
+	// then, and it needs accept_gap.
+	Gaps []*Gap `protobuf:"bytes,11,rep,name=gaps,proto3" json:"gaps,omitempty"`
+	// Why today's nodes cannot fill it; none where they can.
+	Conflicts []*Conflict `protobuf:"bytes,12,rep,name=conflicts,proto3" json:"conflicts,omitempty"`
+	// How good the spread is, where that is not certain.
+	Spreads []*SpreadBound `protobuf:"bytes,13,rep,name=spreads,proto3" json:"spreads,omitempty"`
+	// Promises of `survives` that it would not keep.
+	Unkept        []string `protobuf:"bytes,14,rep,name=unkept,proto3" json:"unkept,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Plan) Reset() {
 	*x = Plan{}
-	mi := &file_roster_v1_plan_proto_msgTypes[6]
+	mi := &file_roster_v1_plan_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -648,7 +1057,7 @@ func (x *Plan) String() string {
 func (*Plan) ProtoMessage() {}
 
 func (x *Plan) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[6]
+	mi := &file_roster_v1_plan_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -661,7 +1070,7 @@ func (x *Plan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Plan.ProtoReflect.Descriptor instead.
 func (*Plan) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{6}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *Plan) GetBasis() string {
@@ -734,6 +1143,34 @@ func (x *Plan) GetLoans() []*Loan {
 	return nil
 }
 
+func (x *Plan) GetGaps() []*Gap {
+	if x != nil {
+		return x.Gaps
+	}
+	return nil
+}
+
+func (x *Plan) GetConflicts() []*Conflict {
+	if x != nil {
+		return x.Conflicts
+	}
+	return nil
+}
+
+func (x *Plan) GetSpreads() []*SpreadBound {
+	if x != nil {
+		return x.Spreads
+	}
+	return nil
+}
+
+func (x *Plan) GetUnkept() []string {
+	if x != nil {
+		return x.Unkept
+	}
+	return nil
+}
+
 // ProposedPlan is what Roster would do by itself, if policy let it.
 type ProposedPlan struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -752,7 +1189,7 @@ type ProposedPlan struct {
 
 func (x *ProposedPlan) Reset() {
 	*x = ProposedPlan{}
-	mi := &file_roster_v1_plan_proto_msgTypes[7]
+	mi := &file_roster_v1_plan_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -764,7 +1201,7 @@ func (x *ProposedPlan) String() string {
 func (*ProposedPlan) ProtoMessage() {}
 
 func (x *ProposedPlan) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[7]
+	mi := &file_roster_v1_plan_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -777,7 +1214,7 @@ func (x *ProposedPlan) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProposedPlan.ProtoReflect.Descriptor instead.
 func (*ProposedPlan) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{7}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ProposedPlan) GetId() string {
@@ -846,7 +1283,7 @@ type Approval struct {
 
 func (x *Approval) Reset() {
 	*x = Approval{}
-	mi := &file_roster_v1_plan_proto_msgTypes[8]
+	mi := &file_roster_v1_plan_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -858,7 +1295,7 @@ func (x *Approval) String() string {
 func (*Approval) ProtoMessage() {}
 
 func (x *Approval) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[8]
+	mi := &file_roster_v1_plan_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -871,7 +1308,7 @@ func (x *Approval) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Approval.ProtoReflect.Descriptor instead.
 func (*Approval) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{8}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Approval) GetId() string {
@@ -933,7 +1370,7 @@ type ListPlansRequest struct {
 
 func (x *ListPlansRequest) Reset() {
 	*x = ListPlansRequest{}
-	mi := &file_roster_v1_plan_proto_msgTypes[9]
+	mi := &file_roster_v1_plan_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -945,7 +1382,7 @@ func (x *ListPlansRequest) String() string {
 func (*ListPlansRequest) ProtoMessage() {}
 
 func (x *ListPlansRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[9]
+	mi := &file_roster_v1_plan_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -958,7 +1395,7 @@ func (x *ListPlansRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPlansRequest.ProtoReflect.Descriptor instead.
 func (*ListPlansRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{9}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListPlansRequest) GetStale() bool {
@@ -979,7 +1416,7 @@ type ListPlansResponse struct {
 
 func (x *ListPlansResponse) Reset() {
 	*x = ListPlansResponse{}
-	mi := &file_roster_v1_plan_proto_msgTypes[10]
+	mi := &file_roster_v1_plan_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -991,7 +1428,7 @@ func (x *ListPlansResponse) String() string {
 func (*ListPlansResponse) ProtoMessage() {}
 
 func (x *ListPlansResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[10]
+	mi := &file_roster_v1_plan_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1004,7 +1441,7 @@ func (x *ListPlansResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListPlansResponse.ProtoReflect.Descriptor instead.
 func (*ListPlansResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{10}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListPlansResponse) GetPlans() []*ProposedPlan {
@@ -1032,7 +1469,7 @@ type GetPlanRequest struct {
 
 func (x *GetPlanRequest) Reset() {
 	*x = GetPlanRequest{}
-	mi := &file_roster_v1_plan_proto_msgTypes[11]
+	mi := &file_roster_v1_plan_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1044,7 +1481,7 @@ func (x *GetPlanRequest) String() string {
 func (*GetPlanRequest) ProtoMessage() {}
 
 func (x *GetPlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[11]
+	mi := &file_roster_v1_plan_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1057,7 +1494,7 @@ func (x *GetPlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPlanRequest.ProtoReflect.Descriptor instead.
 func (*GetPlanRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{11}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *GetPlanRequest) GetId() string {
@@ -1085,7 +1522,7 @@ type GetPlanResponse struct {
 
 func (x *GetPlanResponse) Reset() {
 	*x = GetPlanResponse{}
-	mi := &file_roster_v1_plan_proto_msgTypes[12]
+	mi := &file_roster_v1_plan_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1097,7 +1534,7 @@ func (x *GetPlanResponse) String() string {
 func (*GetPlanResponse) ProtoMessage() {}
 
 func (x *GetPlanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[12]
+	mi := &file_roster_v1_plan_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1110,7 +1547,7 @@ func (x *GetPlanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetPlanResponse.ProtoReflect.Descriptor instead.
 func (*GetPlanResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{12}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *GetPlanResponse) GetPlan() *ProposedPlan {
@@ -1139,7 +1576,7 @@ type ApprovePlanRequest struct {
 
 func (x *ApprovePlanRequest) Reset() {
 	*x = ApprovePlanRequest{}
-	mi := &file_roster_v1_plan_proto_msgTypes[13]
+	mi := &file_roster_v1_plan_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1151,7 +1588,7 @@ func (x *ApprovePlanRequest) String() string {
 func (*ApprovePlanRequest) ProtoMessage() {}
 
 func (x *ApprovePlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[13]
+	mi := &file_roster_v1_plan_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1164,7 +1601,7 @@ func (x *ApprovePlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovePlanRequest.ProtoReflect.Descriptor instead.
 func (*ApprovePlanRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{13}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ApprovePlanRequest) GetRequestId() string {
@@ -1198,7 +1635,7 @@ type ApprovePlanResponse struct {
 
 func (x *ApprovePlanResponse) Reset() {
 	*x = ApprovePlanResponse{}
-	mi := &file_roster_v1_plan_proto_msgTypes[14]
+	mi := &file_roster_v1_plan_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1210,7 +1647,7 @@ func (x *ApprovePlanResponse) String() string {
 func (*ApprovePlanResponse) ProtoMessage() {}
 
 func (x *ApprovePlanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[14]
+	mi := &file_roster_v1_plan_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1223,7 +1660,7 @@ func (x *ApprovePlanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApprovePlanResponse.ProtoReflect.Descriptor instead.
 func (*ApprovePlanResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{14}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ApprovePlanResponse) GetIndex() uint64 {
@@ -1245,7 +1682,7 @@ type RejectPlanRequest struct {
 
 func (x *RejectPlanRequest) Reset() {
 	*x = RejectPlanRequest{}
-	mi := &file_roster_v1_plan_proto_msgTypes[15]
+	mi := &file_roster_v1_plan_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1257,7 +1694,7 @@ func (x *RejectPlanRequest) String() string {
 func (*RejectPlanRequest) ProtoMessage() {}
 
 func (x *RejectPlanRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[15]
+	mi := &file_roster_v1_plan_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1270,7 +1707,7 @@ func (x *RejectPlanRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectPlanRequest.ProtoReflect.Descriptor instead.
 func (*RejectPlanRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{15}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RejectPlanRequest) GetRequestId() string {
@@ -1304,7 +1741,7 @@ type RejectPlanResponse struct {
 
 func (x *RejectPlanResponse) Reset() {
 	*x = RejectPlanResponse{}
-	mi := &file_roster_v1_plan_proto_msgTypes[16]
+	mi := &file_roster_v1_plan_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1316,7 +1753,7 @@ func (x *RejectPlanResponse) String() string {
 func (*RejectPlanResponse) ProtoMessage() {}
 
 func (x *RejectPlanResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_plan_proto_msgTypes[16]
+	mi := &file_roster_v1_plan_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1329,7 +1766,7 @@ func (x *RejectPlanResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RejectPlanResponse.ProtoReflect.Descriptor instead.
 func (*RejectPlanResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_plan_proto_rawDescGZIP(), []int{16}
+	return file_roster_v1_plan_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RejectPlanResponse) GetIndex() uint64 {
@@ -1343,7 +1780,7 @@ var File_roster_v1_plan_proto protoreflect.FileDescriptor
 
 const file_roster_v1_plan_proto_rawDesc = "" +
 	"\n" +
-	"\x14roster/v1/plan.proto\x12\troster.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xcf\x01\n" +
+	"\x14roster/v1/plan.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb7\x02\n" +
 	"\x04Move\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
 	"\x04pool\x18\x02 \x01(\tR\x04pool\x12\x12\n" +
@@ -1351,9 +1788,40 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x06action\x18\x04 \x01(\x0e2\x11.roster.v1.ActionR\x06action\x12\x16\n" +
 	"\x06reason\x18\x05 \x01(\tR\x06reason\x12&\n" +
 	"\x05cause\x18\x06 \x01(\x0e2\x10.roster.v1.CauseR\x05cause\x12\x1a\n" +
-	"\bborrowed\x18\a \x01(\bR\bborrowed\"-\n" +
+	"\bborrowed\x18\a \x01(\bR\bborrowed\x12\x14\n" +
+	"\x05steps\x18\b \x03(\tR\x05steps\x125\n" +
+	"\bdeadline\x18\t \x01(\v2\x19.google.protobuf.DurationR\bdeadline\x12\x19\n" +
+	"\bway_back\x18\n" +
+	" \x01(\tR\awayBack\"Z\n" +
 	"\x04Wave\x12%\n" +
-	"\x05moves\x18\x01 \x03(\v2\x0f.roster.v1.MoveR\x05moves\";\n" +
+	"\x05moves\x18\x01 \x03(\v2\x0f.roster.v1.MoveR\x05moves\x12+\n" +
+	"\x05ready\x18\x02 \x03(\v2\x15.roster.v1.ReadyCountR\x05ready\"\x88\x01\n" +
+	"\n" +
+	"ReadyCount\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
+	"\x04part\x18\x02 \x01(\tR\x04part\x12\x1c\n" +
+	"\tcommitted\x18\x03 \x01(\rR\tcommitted\x12\x18\n" +
+	"\asettled\x18\x04 \x01(\rR\asettled\x12\x14\n" +
+	"\x05floor\x18\x05 \x01(\rR\x05floor\"\x8b\x01\n" +
+	"\x03Gap\x12\x12\n" +
+	"\x04wave\x18\x01 \x01(\rR\x04wave\x12\x18\n" +
+	"\aservice\x18\x02 \x01(\tR\aservice\x12\x12\n" +
+	"\x04part\x18\x03 \x01(\tR\x04part\x12\x14\n" +
+	"\x05ready\x18\x04 \x01(\rR\x05ready\x12\x14\n" +
+	"\x05floor\x18\x05 \x01(\rR\x05floor\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\"B\n" +
+	"\x04Rule\x12\x12\n" +
+	"\x04path\x18\x01 \x01(\tR\x04path\x12\x12\n" +
+	"\x04line\x18\x02 \x01(\rR\x04line\x12\x12\n" +
+	"\x04text\x18\x03 \x01(\tR\x04text\"I\n" +
+	"\bConflict\x12%\n" +
+	"\x05rules\x18\x01 \x03(\v2\x0f.roster.v1.RuleR\x05rules\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"[\n" +
+	"\vSpreadBound\x12\x12\n" +
+	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x10\n" +
+	"\x03key\x18\x02 \x01(\tR\x03key\x12\x10\n" +
+	"\x03sum\x18\x03 \x01(\x04R\x03sum\x12\x14\n" +
+	"\x05bound\x18\x04 \x01(\x04R\x05bound\";\n" +
 	"\vPlanSummary\x12\x16\n" +
 	"\x06starts\x18\x01 \x01(\rR\x06starts\x12\x14\n" +
 	"\x05stops\x18\x02 \x01(\rR\x05stops\"z\n" +
@@ -1371,7 +1839,7 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\tR\x04node\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xc7\x03\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xe8\x04\n" +
 	"\x04Plan\x12\x14\n" +
 	"\x05basis\x18\x01 \x01(\tR\x05basis\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
@@ -1383,7 +1851,11 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x05seats\x18\b \x03(\v2\x0f.roster.v1.SeatR\x05seats\x12\x14\n" +
 	"\x05needs\x18\t \x03(\tR\x05needs\x12%\n" +
 	"\x05loans\x18\n" +
-	" \x03(\v2\x0f.roster.v1.LoanR\x05loans\x1a>\n" +
+	" \x03(\v2\x0f.roster.v1.LoanR\x05loans\x12\"\n" +
+	"\x04gaps\x18\v \x03(\v2\x0e.roster.v1.GapR\x04gaps\x121\n" +
+	"\tconflicts\x18\f \x03(\v2\x13.roster.v1.ConflictR\tconflicts\x120\n" +
+	"\aspreads\x18\r \x03(\v2\x16.roster.v1.SpreadBoundR\aspreads\x12\x16\n" +
+	"\x06unkept\x18\x0e \x03(\tR\x06unkept\x1a>\n" +
 	"\x10LowestReadyEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xef\x01\n" +
@@ -1465,63 +1937,75 @@ func file_roster_v1_plan_proto_rawDescGZIP() []byte {
 }
 
 var file_roster_v1_plan_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
-var file_roster_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_roster_v1_plan_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_roster_v1_plan_proto_goTypes = []any{
 	(Action)(0),                   // 0: roster.v1.Action
 	(Cause)(0),                    // 1: roster.v1.Cause
 	(PlanState)(0),                // 2: roster.v1.PlanState
 	(*Move)(nil),                  // 3: roster.v1.Move
 	(*Wave)(nil),                  // 4: roster.v1.Wave
-	(*PlanSummary)(nil),           // 5: roster.v1.PlanSummary
-	(*Shortage)(nil),              // 6: roster.v1.Shortage
-	(*Seat)(nil),                  // 7: roster.v1.Seat
-	(*Loan)(nil),                  // 8: roster.v1.Loan
-	(*Plan)(nil),                  // 9: roster.v1.Plan
-	(*ProposedPlan)(nil),          // 10: roster.v1.ProposedPlan
-	(*Approval)(nil),              // 11: roster.v1.Approval
-	(*ListPlansRequest)(nil),      // 12: roster.v1.ListPlansRequest
-	(*ListPlansResponse)(nil),     // 13: roster.v1.ListPlansResponse
-	(*GetPlanRequest)(nil),        // 14: roster.v1.GetPlanRequest
-	(*GetPlanResponse)(nil),       // 15: roster.v1.GetPlanResponse
-	(*ApprovePlanRequest)(nil),    // 16: roster.v1.ApprovePlanRequest
-	(*ApprovePlanResponse)(nil),   // 17: roster.v1.ApprovePlanResponse
-	(*RejectPlanRequest)(nil),     // 18: roster.v1.RejectPlanRequest
-	(*RejectPlanResponse)(nil),    // 19: roster.v1.RejectPlanResponse
-	nil,                           // 20: roster.v1.Plan.LowestReadyEntry
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*ReadyCount)(nil),            // 5: roster.v1.ReadyCount
+	(*Gap)(nil),                   // 6: roster.v1.Gap
+	(*Rule)(nil),                  // 7: roster.v1.Rule
+	(*Conflict)(nil),              // 8: roster.v1.Conflict
+	(*SpreadBound)(nil),           // 9: roster.v1.SpreadBound
+	(*PlanSummary)(nil),           // 10: roster.v1.PlanSummary
+	(*Shortage)(nil),              // 11: roster.v1.Shortage
+	(*Seat)(nil),                  // 12: roster.v1.Seat
+	(*Loan)(nil),                  // 13: roster.v1.Loan
+	(*Plan)(nil),                  // 14: roster.v1.Plan
+	(*ProposedPlan)(nil),          // 15: roster.v1.ProposedPlan
+	(*Approval)(nil),              // 16: roster.v1.Approval
+	(*ListPlansRequest)(nil),      // 17: roster.v1.ListPlansRequest
+	(*ListPlansResponse)(nil),     // 18: roster.v1.ListPlansResponse
+	(*GetPlanRequest)(nil),        // 19: roster.v1.GetPlanRequest
+	(*GetPlanResponse)(nil),       // 20: roster.v1.GetPlanResponse
+	(*ApprovePlanRequest)(nil),    // 21: roster.v1.ApprovePlanRequest
+	(*ApprovePlanResponse)(nil),   // 22: roster.v1.ApprovePlanResponse
+	(*RejectPlanRequest)(nil),     // 23: roster.v1.RejectPlanRequest
+	(*RejectPlanResponse)(nil),    // 24: roster.v1.RejectPlanResponse
+	nil,                           // 25: roster.v1.Plan.LowestReadyEntry
+	(*durationpb.Duration)(nil),   // 26: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 27: google.protobuf.Timestamp
 }
 var file_roster_v1_plan_proto_depIdxs = []int32{
 	0,  // 0: roster.v1.Move.action:type_name -> roster.v1.Action
 	1,  // 1: roster.v1.Move.cause:type_name -> roster.v1.Cause
-	3,  // 2: roster.v1.Wave.moves:type_name -> roster.v1.Move
-	4,  // 3: roster.v1.Plan.waves:type_name -> roster.v1.Wave
-	5,  // 4: roster.v1.Plan.summary:type_name -> roster.v1.PlanSummary
-	20, // 5: roster.v1.Plan.lowest_ready:type_name -> roster.v1.Plan.LowestReadyEntry
-	6,  // 6: roster.v1.Plan.shortages:type_name -> roster.v1.Shortage
-	7,  // 7: roster.v1.Plan.seats:type_name -> roster.v1.Seat
-	8,  // 8: roster.v1.Plan.loans:type_name -> roster.v1.Loan
-	1,  // 9: roster.v1.ProposedPlan.cause:type_name -> roster.v1.Cause
-	2,  // 10: roster.v1.ProposedPlan.state:type_name -> roster.v1.PlanState
-	9,  // 11: roster.v1.ProposedPlan.plan:type_name -> roster.v1.Plan
-	21, // 12: roster.v1.ProposedPlan.time:type_name -> google.protobuf.Timestamp
-	1,  // 13: roster.v1.Approval.cause:type_name -> roster.v1.Cause
-	3,  // 14: roster.v1.Approval.moves:type_name -> roster.v1.Move
-	21, // 15: roster.v1.Approval.time:type_name -> google.protobuf.Timestamp
-	10, // 16: roster.v1.ListPlansResponse.plans:type_name -> roster.v1.ProposedPlan
-	10, // 17: roster.v1.GetPlanResponse.plan:type_name -> roster.v1.ProposedPlan
-	12, // 18: roster.v1.PlanService.ListPlans:input_type -> roster.v1.ListPlansRequest
-	14, // 19: roster.v1.PlanService.GetPlan:input_type -> roster.v1.GetPlanRequest
-	16, // 20: roster.v1.PlanService.ApprovePlan:input_type -> roster.v1.ApprovePlanRequest
-	18, // 21: roster.v1.PlanService.RejectPlan:input_type -> roster.v1.RejectPlanRequest
-	13, // 22: roster.v1.PlanService.ListPlans:output_type -> roster.v1.ListPlansResponse
-	15, // 23: roster.v1.PlanService.GetPlan:output_type -> roster.v1.GetPlanResponse
-	17, // 24: roster.v1.PlanService.ApprovePlan:output_type -> roster.v1.ApprovePlanResponse
-	19, // 25: roster.v1.PlanService.RejectPlan:output_type -> roster.v1.RejectPlanResponse
-	22, // [22:26] is the sub-list for method output_type
-	18, // [18:22] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	26, // 2: roster.v1.Move.deadline:type_name -> google.protobuf.Duration
+	3,  // 3: roster.v1.Wave.moves:type_name -> roster.v1.Move
+	5,  // 4: roster.v1.Wave.ready:type_name -> roster.v1.ReadyCount
+	7,  // 5: roster.v1.Conflict.rules:type_name -> roster.v1.Rule
+	4,  // 6: roster.v1.Plan.waves:type_name -> roster.v1.Wave
+	10, // 7: roster.v1.Plan.summary:type_name -> roster.v1.PlanSummary
+	25, // 8: roster.v1.Plan.lowest_ready:type_name -> roster.v1.Plan.LowestReadyEntry
+	11, // 9: roster.v1.Plan.shortages:type_name -> roster.v1.Shortage
+	12, // 10: roster.v1.Plan.seats:type_name -> roster.v1.Seat
+	13, // 11: roster.v1.Plan.loans:type_name -> roster.v1.Loan
+	6,  // 12: roster.v1.Plan.gaps:type_name -> roster.v1.Gap
+	8,  // 13: roster.v1.Plan.conflicts:type_name -> roster.v1.Conflict
+	9,  // 14: roster.v1.Plan.spreads:type_name -> roster.v1.SpreadBound
+	1,  // 15: roster.v1.ProposedPlan.cause:type_name -> roster.v1.Cause
+	2,  // 16: roster.v1.ProposedPlan.state:type_name -> roster.v1.PlanState
+	14, // 17: roster.v1.ProposedPlan.plan:type_name -> roster.v1.Plan
+	27, // 18: roster.v1.ProposedPlan.time:type_name -> google.protobuf.Timestamp
+	1,  // 19: roster.v1.Approval.cause:type_name -> roster.v1.Cause
+	3,  // 20: roster.v1.Approval.moves:type_name -> roster.v1.Move
+	27, // 21: roster.v1.Approval.time:type_name -> google.protobuf.Timestamp
+	15, // 22: roster.v1.ListPlansResponse.plans:type_name -> roster.v1.ProposedPlan
+	15, // 23: roster.v1.GetPlanResponse.plan:type_name -> roster.v1.ProposedPlan
+	17, // 24: roster.v1.PlanService.ListPlans:input_type -> roster.v1.ListPlansRequest
+	19, // 25: roster.v1.PlanService.GetPlan:input_type -> roster.v1.GetPlanRequest
+	21, // 26: roster.v1.PlanService.ApprovePlan:input_type -> roster.v1.ApprovePlanRequest
+	23, // 27: roster.v1.PlanService.RejectPlan:input_type -> roster.v1.RejectPlanRequest
+	18, // 28: roster.v1.PlanService.ListPlans:output_type -> roster.v1.ListPlansResponse
+	20, // 29: roster.v1.PlanService.GetPlan:output_type -> roster.v1.GetPlanResponse
+	22, // 30: roster.v1.PlanService.ApprovePlan:output_type -> roster.v1.ApprovePlanResponse
+	24, // 31: roster.v1.PlanService.RejectPlan:output_type -> roster.v1.RejectPlanResponse
+	28, // [28:32] is the sub-list for method output_type
+	24, // [24:28] is the sub-list for method input_type
+	24, // [24:24] is the sub-list for extension type_name
+	24, // [24:24] is the sub-list for extension extendee
+	0,  // [0:24] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_plan_proto_init() }
@@ -1535,7 +2019,7 @@ func file_roster_v1_plan_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_v1_plan_proto_rawDesc), len(file_roster_v1_plan_proto_rawDesc)),
 			NumEnums:      3,
-			NumMessages:   18,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

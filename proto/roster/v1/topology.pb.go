@@ -78,6 +78,59 @@ func (Data) EnumDescriptor() ([]byte, []int) {
 	return file_roster_v1_topology_proto_rawDescGZIP(), []int{0}
 }
 
+// OnFail is what becomes of a rollout whose canary fails.
+type OnFail int32
+
+const (
+	// The default, pause.
+	OnFail_ON_FAIL_UNSPECIFIED OnFail = 0
+	// It stays as it is, and waits for the operator.
+	OnFail_ON_FAIL_PAUSE OnFail = 1
+	// It is walked back.
+	OnFail_ON_FAIL_REVERT OnFail = 2
+)
+
+// Enum value maps for OnFail.
+var (
+	OnFail_name = map[int32]string{
+		0: "ON_FAIL_UNSPECIFIED",
+		1: "ON_FAIL_PAUSE",
+		2: "ON_FAIL_REVERT",
+	}
+	OnFail_value = map[string]int32{
+		"ON_FAIL_UNSPECIFIED": 0,
+		"ON_FAIL_PAUSE":       1,
+		"ON_FAIL_REVERT":      2,
+	}
+)
+
+func (x OnFail) Enum() *OnFail {
+	p := new(OnFail)
+	*p = x
+	return p
+}
+
+func (x OnFail) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (OnFail) Descriptor() protoreflect.EnumDescriptor {
+	return file_roster_v1_topology_proto_enumTypes[1].Descriptor()
+}
+
+func (OnFail) Type() protoreflect.EnumType {
+	return &file_roster_v1_topology_proto_enumTypes[1]
+}
+
+func (x OnFail) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use OnFail.Descriptor instead.
+func (OnFail) EnumDescriptor() ([]byte, []int) {
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{1}
+}
+
 // Automation says who decides.
 type Automation int32
 
@@ -119,11 +172,11 @@ func (x Automation) String() string {
 }
 
 func (Automation) Descriptor() protoreflect.EnumDescriptor {
-	return file_roster_v1_topology_proto_enumTypes[1].Descriptor()
+	return file_roster_v1_topology_proto_enumTypes[2].Descriptor()
 }
 
 func (Automation) Type() protoreflect.EnumType {
-	return &file_roster_v1_topology_proto_enumTypes[1]
+	return &file_roster_v1_topology_proto_enumTypes[2]
 }
 
 func (x Automation) Number() protoreflect.EnumNumber {
@@ -132,7 +185,7 @@ func (x Automation) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Automation.Descriptor instead.
 func (Automation) EnumDescriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{1}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{2}
 }
 
 // Topology is the operator's file: pools of nodes, services, policy. It is the
@@ -709,7 +762,9 @@ type Policy struct {
 	// Who decides repairs. Default auto.
 	Repair Automation `protobuf:"varint,7,opt,name=repair,proto3,enum=roster.v1.Automation" json:"repair,omitempty"`
 	// Who decides everything else. Default auto.
-	Rebalance     Automation `protobuf:"varint,8,opt,name=rebalance,proto3,enum=roster.v1.Automation" json:"rebalance,omitempty"`
+	Rebalance Automation `protobuf:"varint,8,opt,name=rebalance,proto3,enum=roster.v1.Automation" json:"rebalance,omitempty"`
+	// How a new topology is tried first. Default: it is not.
+	Rollout       *RolloutPolicy `protobuf:"bytes,9,opt,name=rollout,proto3" json:"rollout,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -800,6 +855,78 @@ func (x *Policy) GetRebalance() Automation {
 	return Automation_AUTOMATION_UNSPECIFIED
 }
 
+func (x *Policy) GetRollout() *RolloutPolicy {
+	if x != nil {
+		return x.Rollout
+	}
+	return nil
+}
+
+// RolloutPolicy lets a new topology begin with a few nodes, which have to prove
+// themselves before the rest follows.
+type RolloutPolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Nodes of each pool that go first; 0: all go at once.
+	Canary uint32 `protobuf:"varint,1,opt,name=canary,proto3" json:"canary,omitempty"`
+	// How long they have to be well before the rest follows. Default 10m.
+	Bake *durationpb.Duration `protobuf:"bytes,2,opt,name=bake,proto3" json:"bake,omitempty"`
+	// What becomes of the rollout if they are not. Default pause.
+	OnFail        OnFail `protobuf:"varint,3,opt,name=on_fail,json=onFail,proto3,enum=roster.v1.OnFail" json:"on_fail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RolloutPolicy) Reset() {
+	*x = RolloutPolicy{}
+	mi := &file_roster_v1_topology_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RolloutPolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RolloutPolicy) ProtoMessage() {}
+
+func (x *RolloutPolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_v1_topology_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RolloutPolicy.ProtoReflect.Descriptor instead.
+func (*RolloutPolicy) Descriptor() ([]byte, []int) {
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RolloutPolicy) GetCanary() uint32 {
+	if x != nil {
+		return x.Canary
+	}
+	return 0
+}
+
+func (x *RolloutPolicy) GetBake() *durationpb.Duration {
+	if x != nil {
+		return x.Bake
+	}
+	return nil
+}
+
+func (x *RolloutPolicy) GetOnFail() OnFail {
+	if x != nil {
+		return x.OnFail
+	}
+	return OnFail_ON_FAIL_UNSPECIFIED
+}
+
 // Survives lists losses that apply refuses to leave unsurvivable.
 type Survives struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -813,7 +940,7 @@ type Survives struct {
 
 func (x *Survives) Reset() {
 	*x = Survives{}
-	mi := &file_roster_v1_topology_proto_msgTypes[7]
+	mi := &file_roster_v1_topology_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -825,7 +952,7 @@ func (x *Survives) String() string {
 func (*Survives) ProtoMessage() {}
 
 func (x *Survives) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[7]
+	mi := &file_roster_v1_topology_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -838,7 +965,7 @@ func (x *Survives) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Survives.ProtoReflect.Descriptor instead.
 func (*Survives) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{7}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *Survives) GetNodes() uint32 {
@@ -892,7 +1019,7 @@ type TopologyRevision struct {
 
 func (x *TopologyRevision) Reset() {
 	*x = TopologyRevision{}
-	mi := &file_roster_v1_topology_proto_msgTypes[8]
+	mi := &file_roster_v1_topology_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -904,7 +1031,7 @@ func (x *TopologyRevision) String() string {
 func (*TopologyRevision) ProtoMessage() {}
 
 func (x *TopologyRevision) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[8]
+	mi := &file_roster_v1_topology_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -917,7 +1044,7 @@ func (x *TopologyRevision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopologyRevision.ProtoReflect.Descriptor instead.
 func (*TopologyRevision) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{8}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *TopologyRevision) GetRevision() uint64 {
@@ -986,7 +1113,7 @@ type PlanTopologyRequest struct {
 
 func (x *PlanTopologyRequest) Reset() {
 	*x = PlanTopologyRequest{}
-	mi := &file_roster_v1_topology_proto_msgTypes[9]
+	mi := &file_roster_v1_topology_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -998,7 +1125,7 @@ func (x *PlanTopologyRequest) String() string {
 func (*PlanTopologyRequest) ProtoMessage() {}
 
 func (x *PlanTopologyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[9]
+	mi := &file_roster_v1_topology_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1011,7 +1138,7 @@ func (x *PlanTopologyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanTopologyRequest.ProtoReflect.Descriptor instead.
 func (*PlanTopologyRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{9}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *PlanTopologyRequest) GetSource() []byte {
@@ -1054,7 +1181,7 @@ type PlanTopologyResponse struct {
 
 func (x *PlanTopologyResponse) Reset() {
 	*x = PlanTopologyResponse{}
-	mi := &file_roster_v1_topology_proto_msgTypes[10]
+	mi := &file_roster_v1_topology_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1066,7 +1193,7 @@ func (x *PlanTopologyResponse) String() string {
 func (*PlanTopologyResponse) ProtoMessage() {}
 
 func (x *PlanTopologyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[10]
+	mi := &file_roster_v1_topology_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1079,7 +1206,7 @@ func (x *PlanTopologyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PlanTopologyResponse.ProtoReflect.Descriptor instead.
 func (*PlanTopologyResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{10}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *PlanTopologyResponse) GetPlan() *Plan {
@@ -1114,13 +1241,16 @@ type ApplyTopologyRequest struct {
 	AllowStop bool `protobuf:"varint,6,opt,name=allow_stop,json=allowStop,proto3" json:"allow_stop,omitempty"`
 	// Accept it even if today's nodes cannot fill it.
 	AcceptShortage bool `protobuf:"varint,7,opt,name=accept_shortage,json=acceptShortage,proto3" json:"accept_shortage,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Accept that floors are broken on the way, where the plan says that they
+	// cannot be kept.
+	AcceptGap     bool `protobuf:"varint,8,opt,name=accept_gap,json=acceptGap,proto3" json:"accept_gap,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *ApplyTopologyRequest) Reset() {
 	*x = ApplyTopologyRequest{}
-	mi := &file_roster_v1_topology_proto_msgTypes[11]
+	mi := &file_roster_v1_topology_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1132,7 +1262,7 @@ func (x *ApplyTopologyRequest) String() string {
 func (*ApplyTopologyRequest) ProtoMessage() {}
 
 func (x *ApplyTopologyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[11]
+	mi := &file_roster_v1_topology_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1145,7 +1275,7 @@ func (x *ApplyTopologyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyTopologyRequest.ProtoReflect.Descriptor instead.
 func (*ApplyTopologyRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{11}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ApplyTopologyRequest) GetRequestId() string {
@@ -1197,6 +1327,13 @@ func (x *ApplyTopologyRequest) GetAcceptShortage() bool {
 	return false
 }
 
+func (x *ApplyTopologyRequest) GetAcceptGap() bool {
+	if x != nil {
+		return x.AcceptGap
+	}
+	return false
+}
+
 // What became of the file.
 type ApplyTopologyResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1212,7 +1349,7 @@ type ApplyTopologyResponse struct {
 
 func (x *ApplyTopologyResponse) Reset() {
 	*x = ApplyTopologyResponse{}
-	mi := &file_roster_v1_topology_proto_msgTypes[12]
+	mi := &file_roster_v1_topology_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1361,7 @@ func (x *ApplyTopologyResponse) String() string {
 func (*ApplyTopologyResponse) ProtoMessage() {}
 
 func (x *ApplyTopologyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[12]
+	mi := &file_roster_v1_topology_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1374,7 @@ func (x *ApplyTopologyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ApplyTopologyResponse.ProtoReflect.Descriptor instead.
 func (*ApplyTopologyResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{12}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ApplyTopologyResponse) GetRevision() uint64 {
@@ -1273,7 +1410,7 @@ type GetTopologyRequest struct {
 
 func (x *GetTopologyRequest) Reset() {
 	*x = GetTopologyRequest{}
-	mi := &file_roster_v1_topology_proto_msgTypes[13]
+	mi := &file_roster_v1_topology_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1285,7 +1422,7 @@ func (x *GetTopologyRequest) String() string {
 func (*GetTopologyRequest) ProtoMessage() {}
 
 func (x *GetTopologyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[13]
+	mi := &file_roster_v1_topology_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1298,7 +1435,7 @@ func (x *GetTopologyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopologyRequest.ProtoReflect.Descriptor instead.
 func (*GetTopologyRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{13}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *GetTopologyRequest) GetRevision() uint64 {
@@ -1329,7 +1466,7 @@ type GetTopologyResponse struct {
 
 func (x *GetTopologyResponse) Reset() {
 	*x = GetTopologyResponse{}
-	mi := &file_roster_v1_topology_proto_msgTypes[14]
+	mi := &file_roster_v1_topology_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1341,7 +1478,7 @@ func (x *GetTopologyResponse) String() string {
 func (*GetTopologyResponse) ProtoMessage() {}
 
 func (x *GetTopologyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[14]
+	mi := &file_roster_v1_topology_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1354,7 +1491,7 @@ func (x *GetTopologyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetTopologyResponse.ProtoReflect.Descriptor instead.
 func (*GetTopologyResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{14}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *GetTopologyResponse) GetRevision() *TopologyRevision {
@@ -1388,7 +1525,7 @@ type ListTopologyRevisionsRequest struct {
 
 func (x *ListTopologyRevisionsRequest) Reset() {
 	*x = ListTopologyRevisionsRequest{}
-	mi := &file_roster_v1_topology_proto_msgTypes[15]
+	mi := &file_roster_v1_topology_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1400,7 +1537,7 @@ func (x *ListTopologyRevisionsRequest) String() string {
 func (*ListTopologyRevisionsRequest) ProtoMessage() {}
 
 func (x *ListTopologyRevisionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[15]
+	mi := &file_roster_v1_topology_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1413,7 +1550,7 @@ func (x *ListTopologyRevisionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopologyRevisionsRequest.ProtoReflect.Descriptor instead.
 func (*ListTopologyRevisionsRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{15}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListTopologyRevisionsRequest) GetStale() bool {
@@ -1433,7 +1570,7 @@ type ListTopologyRevisionsResponse struct {
 
 func (x *ListTopologyRevisionsResponse) Reset() {
 	*x = ListTopologyRevisionsResponse{}
-	mi := &file_roster_v1_topology_proto_msgTypes[16]
+	mi := &file_roster_v1_topology_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1445,7 +1582,7 @@ func (x *ListTopologyRevisionsResponse) String() string {
 func (*ListTopologyRevisionsResponse) ProtoMessage() {}
 
 func (x *ListTopologyRevisionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[16]
+	mi := &file_roster_v1_topology_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1458,7 +1595,7 @@ func (x *ListTopologyRevisionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListTopologyRevisionsResponse.ProtoReflect.Descriptor instead.
 func (*ListTopologyRevisionsResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{16}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListTopologyRevisionsResponse) GetRevisions() []*TopologyRevision {
@@ -1484,7 +1621,7 @@ type DiffTopologyRequest struct {
 
 func (x *DiffTopologyRequest) Reset() {
 	*x = DiffTopologyRequest{}
-	mi := &file_roster_v1_topology_proto_msgTypes[17]
+	mi := &file_roster_v1_topology_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1496,7 +1633,7 @@ func (x *DiffTopologyRequest) String() string {
 func (*DiffTopologyRequest) ProtoMessage() {}
 
 func (x *DiffTopologyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[17]
+	mi := &file_roster_v1_topology_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1509,7 +1646,7 @@ func (x *DiffTopologyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffTopologyRequest.ProtoReflect.Descriptor instead.
 func (*DiffTopologyRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{17}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *DiffTopologyRequest) GetFromRevision() uint64 {
@@ -1557,7 +1694,7 @@ type DiffTopologyResponse struct {
 
 func (x *DiffTopologyResponse) Reset() {
 	*x = DiffTopologyResponse{}
-	mi := &file_roster_v1_topology_proto_msgTypes[18]
+	mi := &file_roster_v1_topology_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1569,7 +1706,7 @@ func (x *DiffTopologyResponse) String() string {
 func (*DiffTopologyResponse) ProtoMessage() {}
 
 func (x *DiffTopologyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[18]
+	mi := &file_roster_v1_topology_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1582,7 +1719,7 @@ func (x *DiffTopologyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DiffTopologyResponse.ProtoReflect.Descriptor instead.
 func (*DiffTopologyResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{18}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *DiffTopologyResponse) GetChanges() []*TopologyChange {
@@ -1602,13 +1739,14 @@ type RollbackTopologyRequest struct {
 	Basis            string  `protobuf:"bytes,4,opt,name=basis,proto3" json:"basis,omitempty"`
 	AllowStop        bool    `protobuf:"varint,5,opt,name=allow_stop,json=allowStop,proto3" json:"allow_stop,omitempty"`
 	AcceptShortage   bool    `protobuf:"varint,6,opt,name=accept_shortage,json=acceptShortage,proto3" json:"accept_shortage,omitempty"`
+	AcceptGap        bool    `protobuf:"varint,7,opt,name=accept_gap,json=acceptGap,proto3" json:"accept_gap,omitempty"`
 	unknownFields    protoimpl.UnknownFields
 	sizeCache        protoimpl.SizeCache
 }
 
 func (x *RollbackTopologyRequest) Reset() {
 	*x = RollbackTopologyRequest{}
-	mi := &file_roster_v1_topology_proto_msgTypes[19]
+	mi := &file_roster_v1_topology_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1620,7 +1758,7 @@ func (x *RollbackTopologyRequest) String() string {
 func (*RollbackTopologyRequest) ProtoMessage() {}
 
 func (x *RollbackTopologyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[19]
+	mi := &file_roster_v1_topology_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1633,7 +1771,7 @@ func (x *RollbackTopologyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackTopologyRequest.ProtoReflect.Descriptor instead.
 func (*RollbackTopologyRequest) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{19}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *RollbackTopologyRequest) GetRequestId() string {
@@ -1678,6 +1816,13 @@ func (x *RollbackTopologyRequest) GetAcceptShortage() bool {
 	return false
 }
 
+func (x *RollbackTopologyRequest) GetAcceptGap() bool {
+	if x != nil {
+		return x.AcceptGap
+	}
+	return false
+}
+
 // The new revision that repeats the old one.
 type RollbackTopologyResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1689,7 +1834,7 @@ type RollbackTopologyResponse struct {
 
 func (x *RollbackTopologyResponse) Reset() {
 	*x = RollbackTopologyResponse{}
-	mi := &file_roster_v1_topology_proto_msgTypes[20]
+	mi := &file_roster_v1_topology_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1701,7 +1846,7 @@ func (x *RollbackTopologyResponse) String() string {
 func (*RollbackTopologyResponse) ProtoMessage() {}
 
 func (x *RollbackTopologyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[20]
+	mi := &file_roster_v1_topology_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1714,7 +1859,7 @@ func (x *RollbackTopologyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackTopologyResponse.ProtoReflect.Descriptor instead.
 func (*RollbackTopologyResponse) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{20}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *RollbackTopologyResponse) GetRevision() uint64 {
@@ -1746,7 +1891,7 @@ type TopologyChange struct {
 
 func (x *TopologyChange) Reset() {
 	*x = TopologyChange{}
-	mi := &file_roster_v1_topology_proto_msgTypes[21]
+	mi := &file_roster_v1_topology_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1758,7 +1903,7 @@ func (x *TopologyChange) String() string {
 func (*TopologyChange) ProtoMessage() {}
 
 func (x *TopologyChange) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_v1_topology_proto_msgTypes[21]
+	mi := &file_roster_v1_topology_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1771,7 +1916,7 @@ func (x *TopologyChange) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TopologyChange.ProtoReflect.Descriptor instead.
 func (*TopologyChange) Descriptor() ([]byte, []int) {
-	return file_roster_v1_topology_proto_rawDescGZIP(), []int{21}
+	return file_roster_v1_topology_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *TopologyChange) GetPath() string {
@@ -1853,7 +1998,7 @@ const file_roster_v1_topology_proto_rawDesc = "" +
 	"\n" +
 	"WhereEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
-	"\x05value\x18\x02 \x01(\v2\x16.roster.v1.LabelValuesR\x05value:\x028\x01\"\xc0\x03\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.roster.v1.LabelValuesR\x05value:\x028\x01\"\xf4\x03\n" +
 	"\x06Policy\x121\n" +
 	"\n" +
 	"max_moving\x18\x01 \x01(\v2\x12.roster.v1.PercentR\tmaxMoving\x128\n" +
@@ -1865,7 +2010,12 @@ const file_roster_v1_topology_proto_rawDesc = "" +
 	"hold_above\x18\x05 \x01(\v2\x12.roster.v1.PercentR\tholdAbove\x124\n" +
 	"\bhold_max\x18\x06 \x01(\v2\x19.google.protobuf.DurationR\aholdMax\x12-\n" +
 	"\x06repair\x18\a \x01(\x0e2\x15.roster.v1.AutomationR\x06repair\x123\n" +
-	"\trebalance\x18\b \x01(\x0e2\x15.roster.v1.AutomationR\trebalance\"j\n" +
+	"\trebalance\x18\b \x01(\x0e2\x15.roster.v1.AutomationR\trebalance\x122\n" +
+	"\arollout\x18\t \x01(\v2\x18.roster.v1.RolloutPolicyR\arollout\"\x82\x01\n" +
+	"\rRolloutPolicy\x12\x16\n" +
+	"\x06canary\x18\x01 \x01(\rR\x06canary\x12-\n" +
+	"\x04bake\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04bake\x12*\n" +
+	"\aon_fail\x18\x03 \x01(\x0e2\x11.roster.v1.OnFailR\x06onFail\"j\n" +
 	"\bSurvives\x12\x14\n" +
 	"\x05nodes\x18\x01 \x01(\rR\x05nodes\x12\x14\n" +
 	"\x05zones\x18\x02 \x01(\rR\x05zones\x12\x18\n" +
@@ -1887,7 +2037,7 @@ const file_roster_v1_topology_proto_rawDesc = "" +
 	"\brevision\x18\x05 \x01(\x04R\brevisionJ\x04\b\x03\x10\x04\"p\n" +
 	"\x14PlanTopologyResponse\x12#\n" +
 	"\x04plan\x18\x01 \x01(\v2\x0f.roster.v1.PlanR\x04plan\x123\n" +
-	"\achanges\x18\x02 \x03(\v2\x19.roster.v1.TopologyChangeR\achanges\"\x90\x02\n" +
+	"\achanges\x18\x02 \x03(\v2\x19.roster.v1.TopologyChangeR\achanges\"\xaf\x02\n" +
 	"\x14ApplyTopologyRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x16\n" +
@@ -1897,7 +2047,9 @@ const file_roster_v1_topology_proto_rawDesc = "" +
 	"\x05basis\x18\x05 \x01(\tR\x05basis\x12\x1d\n" +
 	"\n" +
 	"allow_stop\x18\x06 \x01(\bR\tallowStop\x12'\n" +
-	"\x0faccept_shortage\x18\a \x01(\bR\x0eacceptShortageB\x14\n" +
+	"\x0faccept_shortage\x18\a \x01(\bR\x0eacceptShortage\x12\x1d\n" +
+	"\n" +
+	"accept_gap\x18\b \x01(\bR\tacceptGapB\x14\n" +
 	"\x12_expected_revision\"c\n" +
 	"\x15ApplyTopologyResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
@@ -1922,7 +2074,7 @@ const file_roster_v1_topology_proto_rawDesc = "" +
 	"\tfile_name\x18\x04 \x01(\tR\bfileName\x12\x14\n" +
 	"\x05stale\x18\x05 \x01(\bR\x05stale\"K\n" +
 	"\x14DiffTopologyResponse\x123\n" +
-	"\achanges\x18\x01 \x03(\v2\x19.roster.v1.TopologyChangeR\achanges\"\xfa\x01\n" +
+	"\achanges\x18\x01 \x03(\v2\x19.roster.v1.TopologyChangeR\achanges\"\x99\x02\n" +
 	"\x17RollbackTopologyRequest\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tR\trequestId\x12\x1a\n" +
@@ -1931,7 +2083,9 @@ const file_roster_v1_topology_proto_rawDesc = "" +
 	"\x05basis\x18\x04 \x01(\tR\x05basis\x12\x1d\n" +
 	"\n" +
 	"allow_stop\x18\x05 \x01(\bR\tallowStop\x12'\n" +
-	"\x0faccept_shortage\x18\x06 \x01(\bR\x0eacceptShortageB\x14\n" +
+	"\x0faccept_shortage\x18\x06 \x01(\bR\x0eacceptShortage\x12\x1d\n" +
+	"\n" +
+	"accept_gap\x18\a \x01(\bR\tacceptGapB\x14\n" +
 	"\x12_expected_revision\"L\n" +
 	"\x18RollbackTopologyResponse\x12\x1a\n" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
@@ -1944,7 +2098,11 @@ const file_roster_v1_topology_proto_rawDesc = "" +
 	"\x10DATA_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vDATA_SHARED\x10\x01\x12\x0e\n" +
 	"\n" +
-	"DATA_LOCAL\x10\x02*i\n" +
+	"DATA_LOCAL\x10\x02*H\n" +
+	"\x06OnFail\x12\x17\n" +
+	"\x13ON_FAIL_UNSPECIFIED\x10\x00\x12\x11\n" +
+	"\rON_FAIL_PAUSE\x10\x01\x12\x12\n" +
+	"\x0eON_FAIL_REVERT\x10\x02*i\n" +
 	"\n" +
 	"Automation\x12\x1a\n" +
 	"\x16AUTOMATION_UNSPECIFIED\x10\x00\x12\x13\n" +
@@ -1971,87 +2129,92 @@ func file_roster_v1_topology_proto_rawDescGZIP() []byte {
 	return file_roster_v1_topology_proto_rawDescData
 }
 
-var file_roster_v1_topology_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_roster_v1_topology_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
+var file_roster_v1_topology_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
+var file_roster_v1_topology_proto_msgTypes = make([]protoimpl.MessageInfo, 26)
 var file_roster_v1_topology_proto_goTypes = []any{
 	(Data)(0),                             // 0: roster.v1.Data
-	(Automation)(0),                       // 1: roster.v1.Automation
-	(*Topology)(nil),                      // 2: roster.v1.Topology
-	(*LabelValues)(nil),                   // 3: roster.v1.LabelValues
-	(*Percent)(nil),                       // 4: roster.v1.Percent
-	(*Pool)(nil),                          // 5: roster.v1.Pool
-	(*Service)(nil),                       // 6: roster.v1.Service
-	(*Floor)(nil),                         // 7: roster.v1.Floor
-	(*Policy)(nil),                        // 8: roster.v1.Policy
-	(*Survives)(nil),                      // 9: roster.v1.Survives
-	(*TopologyRevision)(nil),              // 10: roster.v1.TopologyRevision
-	(*PlanTopologyRequest)(nil),           // 11: roster.v1.PlanTopologyRequest
-	(*PlanTopologyResponse)(nil),          // 12: roster.v1.PlanTopologyResponse
-	(*ApplyTopologyRequest)(nil),          // 13: roster.v1.ApplyTopologyRequest
-	(*ApplyTopologyResponse)(nil),         // 14: roster.v1.ApplyTopologyResponse
-	(*GetTopologyRequest)(nil),            // 15: roster.v1.GetTopologyRequest
-	(*GetTopologyResponse)(nil),           // 16: roster.v1.GetTopologyResponse
-	(*ListTopologyRevisionsRequest)(nil),  // 17: roster.v1.ListTopologyRevisionsRequest
-	(*ListTopologyRevisionsResponse)(nil), // 18: roster.v1.ListTopologyRevisionsResponse
-	(*DiffTopologyRequest)(nil),           // 19: roster.v1.DiffTopologyRequest
-	(*DiffTopologyResponse)(nil),          // 20: roster.v1.DiffTopologyResponse
-	(*RollbackTopologyRequest)(nil),       // 21: roster.v1.RollbackTopologyRequest
-	(*RollbackTopologyResponse)(nil),      // 22: roster.v1.RollbackTopologyResponse
-	(*TopologyChange)(nil),                // 23: roster.v1.TopologyChange
-	nil,                                   // 24: roster.v1.Pool.WhereEntry
-	nil,                                   // 25: roster.v1.Service.RequiresEntry
-	nil,                                   // 26: roster.v1.Floor.WhereEntry
-	(*durationpb.Duration)(nil),           // 27: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil),         // 28: google.protobuf.Timestamp
-	(*Plan)(nil),                          // 29: roster.v1.Plan
+	(OnFail)(0),                           // 1: roster.v1.OnFail
+	(Automation)(0),                       // 2: roster.v1.Automation
+	(*Topology)(nil),                      // 3: roster.v1.Topology
+	(*LabelValues)(nil),                   // 4: roster.v1.LabelValues
+	(*Percent)(nil),                       // 5: roster.v1.Percent
+	(*Pool)(nil),                          // 6: roster.v1.Pool
+	(*Service)(nil),                       // 7: roster.v1.Service
+	(*Floor)(nil),                         // 8: roster.v1.Floor
+	(*Policy)(nil),                        // 9: roster.v1.Policy
+	(*RolloutPolicy)(nil),                 // 10: roster.v1.RolloutPolicy
+	(*Survives)(nil),                      // 11: roster.v1.Survives
+	(*TopologyRevision)(nil),              // 12: roster.v1.TopologyRevision
+	(*PlanTopologyRequest)(nil),           // 13: roster.v1.PlanTopologyRequest
+	(*PlanTopologyResponse)(nil),          // 14: roster.v1.PlanTopologyResponse
+	(*ApplyTopologyRequest)(nil),          // 15: roster.v1.ApplyTopologyRequest
+	(*ApplyTopologyResponse)(nil),         // 16: roster.v1.ApplyTopologyResponse
+	(*GetTopologyRequest)(nil),            // 17: roster.v1.GetTopologyRequest
+	(*GetTopologyResponse)(nil),           // 18: roster.v1.GetTopologyResponse
+	(*ListTopologyRevisionsRequest)(nil),  // 19: roster.v1.ListTopologyRevisionsRequest
+	(*ListTopologyRevisionsResponse)(nil), // 20: roster.v1.ListTopologyRevisionsResponse
+	(*DiffTopologyRequest)(nil),           // 21: roster.v1.DiffTopologyRequest
+	(*DiffTopologyResponse)(nil),          // 22: roster.v1.DiffTopologyResponse
+	(*RollbackTopologyRequest)(nil),       // 23: roster.v1.RollbackTopologyRequest
+	(*RollbackTopologyResponse)(nil),      // 24: roster.v1.RollbackTopologyResponse
+	(*TopologyChange)(nil),                // 25: roster.v1.TopologyChange
+	nil,                                   // 26: roster.v1.Pool.WhereEntry
+	nil,                                   // 27: roster.v1.Service.RequiresEntry
+	nil,                                   // 28: roster.v1.Floor.WhereEntry
+	(*durationpb.Duration)(nil),           // 29: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),         // 30: google.protobuf.Timestamp
+	(*Plan)(nil),                          // 31: roster.v1.Plan
 }
 var file_roster_v1_topology_proto_depIdxs = []int32{
-	5,  // 0: roster.v1.Topology.pools:type_name -> roster.v1.Pool
-	6,  // 1: roster.v1.Topology.services:type_name -> roster.v1.Service
-	8,  // 2: roster.v1.Topology.policy:type_name -> roster.v1.Policy
-	9,  // 3: roster.v1.Topology.survives:type_name -> roster.v1.Survives
-	24, // 4: roster.v1.Pool.where:type_name -> roster.v1.Pool.WhereEntry
-	7,  // 5: roster.v1.Service.floors:type_name -> roster.v1.Floor
-	27, // 6: roster.v1.Service.drain:type_name -> google.protobuf.Duration
-	25, // 7: roster.v1.Service.requires:type_name -> roster.v1.Service.RequiresEntry
+	6,  // 0: roster.v1.Topology.pools:type_name -> roster.v1.Pool
+	7,  // 1: roster.v1.Topology.services:type_name -> roster.v1.Service
+	9,  // 2: roster.v1.Topology.policy:type_name -> roster.v1.Policy
+	11, // 3: roster.v1.Topology.survives:type_name -> roster.v1.Survives
+	26, // 4: roster.v1.Pool.where:type_name -> roster.v1.Pool.WhereEntry
+	8,  // 5: roster.v1.Service.floors:type_name -> roster.v1.Floor
+	29, // 6: roster.v1.Service.drain:type_name -> google.protobuf.Duration
+	27, // 7: roster.v1.Service.requires:type_name -> roster.v1.Service.RequiresEntry
 	0,  // 8: roster.v1.Service.data:type_name -> roster.v1.Data
-	26, // 9: roster.v1.Floor.where:type_name -> roster.v1.Floor.WhereEntry
-	4,  // 10: roster.v1.Policy.max_moving:type_name -> roster.v1.Percent
-	27, // 11: roster.v1.Policy.down_after:type_name -> google.protobuf.Duration
-	27, // 12: roster.v1.Policy.replace_after:type_name -> google.protobuf.Duration
-	27, // 13: roster.v1.Policy.return_after:type_name -> google.protobuf.Duration
-	4,  // 14: roster.v1.Policy.hold_above:type_name -> roster.v1.Percent
-	27, // 15: roster.v1.Policy.hold_max:type_name -> google.protobuf.Duration
-	1,  // 16: roster.v1.Policy.repair:type_name -> roster.v1.Automation
-	1,  // 17: roster.v1.Policy.rebalance:type_name -> roster.v1.Automation
-	2,  // 18: roster.v1.TopologyRevision.topology:type_name -> roster.v1.Topology
-	28, // 19: roster.v1.TopologyRevision.time:type_name -> google.protobuf.Timestamp
-	29, // 20: roster.v1.PlanTopologyResponse.plan:type_name -> roster.v1.Plan
-	23, // 21: roster.v1.PlanTopologyResponse.changes:type_name -> roster.v1.TopologyChange
-	10, // 22: roster.v1.GetTopologyResponse.revision:type_name -> roster.v1.TopologyRevision
-	2,  // 23: roster.v1.GetTopologyResponse.effective:type_name -> roster.v1.Topology
-	10, // 24: roster.v1.ListTopologyRevisionsResponse.revisions:type_name -> roster.v1.TopologyRevision
-	23, // 25: roster.v1.DiffTopologyResponse.changes:type_name -> roster.v1.TopologyChange
-	3,  // 26: roster.v1.Pool.WhereEntry.value:type_name -> roster.v1.LabelValues
-	3,  // 27: roster.v1.Service.RequiresEntry.value:type_name -> roster.v1.LabelValues
-	3,  // 28: roster.v1.Floor.WhereEntry.value:type_name -> roster.v1.LabelValues
-	11, // 29: roster.v1.TopologyService.PlanTopology:input_type -> roster.v1.PlanTopologyRequest
-	13, // 30: roster.v1.TopologyService.ApplyTopology:input_type -> roster.v1.ApplyTopologyRequest
-	15, // 31: roster.v1.TopologyService.GetTopology:input_type -> roster.v1.GetTopologyRequest
-	17, // 32: roster.v1.TopologyService.ListTopologyRevisions:input_type -> roster.v1.ListTopologyRevisionsRequest
-	19, // 33: roster.v1.TopologyService.DiffTopology:input_type -> roster.v1.DiffTopologyRequest
-	21, // 34: roster.v1.TopologyService.RollbackTopology:input_type -> roster.v1.RollbackTopologyRequest
-	12, // 35: roster.v1.TopologyService.PlanTopology:output_type -> roster.v1.PlanTopologyResponse
-	14, // 36: roster.v1.TopologyService.ApplyTopology:output_type -> roster.v1.ApplyTopologyResponse
-	16, // 37: roster.v1.TopologyService.GetTopology:output_type -> roster.v1.GetTopologyResponse
-	18, // 38: roster.v1.TopologyService.ListTopologyRevisions:output_type -> roster.v1.ListTopologyRevisionsResponse
-	20, // 39: roster.v1.TopologyService.DiffTopology:output_type -> roster.v1.DiffTopologyResponse
-	22, // 40: roster.v1.TopologyService.RollbackTopology:output_type -> roster.v1.RollbackTopologyResponse
-	35, // [35:41] is the sub-list for method output_type
-	29, // [29:35] is the sub-list for method input_type
-	29, // [29:29] is the sub-list for extension type_name
-	29, // [29:29] is the sub-list for extension extendee
-	0,  // [0:29] is the sub-list for field type_name
+	28, // 9: roster.v1.Floor.where:type_name -> roster.v1.Floor.WhereEntry
+	5,  // 10: roster.v1.Policy.max_moving:type_name -> roster.v1.Percent
+	29, // 11: roster.v1.Policy.down_after:type_name -> google.protobuf.Duration
+	29, // 12: roster.v1.Policy.replace_after:type_name -> google.protobuf.Duration
+	29, // 13: roster.v1.Policy.return_after:type_name -> google.protobuf.Duration
+	5,  // 14: roster.v1.Policy.hold_above:type_name -> roster.v1.Percent
+	29, // 15: roster.v1.Policy.hold_max:type_name -> google.protobuf.Duration
+	2,  // 16: roster.v1.Policy.repair:type_name -> roster.v1.Automation
+	2,  // 17: roster.v1.Policy.rebalance:type_name -> roster.v1.Automation
+	10, // 18: roster.v1.Policy.rollout:type_name -> roster.v1.RolloutPolicy
+	29, // 19: roster.v1.RolloutPolicy.bake:type_name -> google.protobuf.Duration
+	1,  // 20: roster.v1.RolloutPolicy.on_fail:type_name -> roster.v1.OnFail
+	3,  // 21: roster.v1.TopologyRevision.topology:type_name -> roster.v1.Topology
+	30, // 22: roster.v1.TopologyRevision.time:type_name -> google.protobuf.Timestamp
+	31, // 23: roster.v1.PlanTopologyResponse.plan:type_name -> roster.v1.Plan
+	25, // 24: roster.v1.PlanTopologyResponse.changes:type_name -> roster.v1.TopologyChange
+	12, // 25: roster.v1.GetTopologyResponse.revision:type_name -> roster.v1.TopologyRevision
+	3,  // 26: roster.v1.GetTopologyResponse.effective:type_name -> roster.v1.Topology
+	12, // 27: roster.v1.ListTopologyRevisionsResponse.revisions:type_name -> roster.v1.TopologyRevision
+	25, // 28: roster.v1.DiffTopologyResponse.changes:type_name -> roster.v1.TopologyChange
+	4,  // 29: roster.v1.Pool.WhereEntry.value:type_name -> roster.v1.LabelValues
+	4,  // 30: roster.v1.Service.RequiresEntry.value:type_name -> roster.v1.LabelValues
+	4,  // 31: roster.v1.Floor.WhereEntry.value:type_name -> roster.v1.LabelValues
+	13, // 32: roster.v1.TopologyService.PlanTopology:input_type -> roster.v1.PlanTopologyRequest
+	15, // 33: roster.v1.TopologyService.ApplyTopology:input_type -> roster.v1.ApplyTopologyRequest
+	17, // 34: roster.v1.TopologyService.GetTopology:input_type -> roster.v1.GetTopologyRequest
+	19, // 35: roster.v1.TopologyService.ListTopologyRevisions:input_type -> roster.v1.ListTopologyRevisionsRequest
+	21, // 36: roster.v1.TopologyService.DiffTopology:input_type -> roster.v1.DiffTopologyRequest
+	23, // 37: roster.v1.TopologyService.RollbackTopology:input_type -> roster.v1.RollbackTopologyRequest
+	14, // 38: roster.v1.TopologyService.PlanTopology:output_type -> roster.v1.PlanTopologyResponse
+	16, // 39: roster.v1.TopologyService.ApplyTopology:output_type -> roster.v1.ApplyTopologyResponse
+	18, // 40: roster.v1.TopologyService.GetTopology:output_type -> roster.v1.GetTopologyResponse
+	20, // 41: roster.v1.TopologyService.ListTopologyRevisions:output_type -> roster.v1.ListTopologyRevisionsResponse
+	22, // 42: roster.v1.TopologyService.DiffTopology:output_type -> roster.v1.DiffTopologyResponse
+	24, // 43: roster.v1.TopologyService.RollbackTopology:output_type -> roster.v1.RollbackTopologyResponse
+	38, // [38:44] is the sub-list for method output_type
+	32, // [32:38] is the sub-list for method input_type
+	32, // [32:32] is the sub-list for extension type_name
+	32, // [32:32] is the sub-list for extension extendee
+	0,  // [0:32] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_topology_proto_init() }
@@ -2066,15 +2229,15 @@ func file_roster_v1_topology_proto_init() {
 		(*Pool_All)(nil),
 	}
 	file_roster_v1_topology_proto_msgTypes[4].OneofWrappers = []any{}
-	file_roster_v1_topology_proto_msgTypes[11].OneofWrappers = []any{}
-	file_roster_v1_topology_proto_msgTypes[19].OneofWrappers = []any{}
+	file_roster_v1_topology_proto_msgTypes[12].OneofWrappers = []any{}
+	file_roster_v1_topology_proto_msgTypes[20].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_v1_topology_proto_rawDesc), len(file_roster_v1_topology_proto_rawDesc)),
-			NumEnums:      2,
-			NumMessages:   25,
+			NumEnums:      3,
+			NumMessages:   26,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

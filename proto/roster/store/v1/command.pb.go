@@ -242,6 +242,9 @@ type Command struct {
 	//	*Command_SettleRollout
 	//	*Command_NoteAgent
 	//	*Command_RaiseEpoch
+	//	*Command_PauseRollout
+	//	*Command_AbortRollout
+	//	*Command_SettleCanary
 	Command       isCommand_Command `protobuf_oneof:"command"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -482,6 +485,33 @@ func (x *Command) GetRaiseEpoch() *RaiseEpoch {
 	return nil
 }
 
+func (x *Command) GetPauseRollout() *PauseRollout {
+	if x != nil {
+		if x, ok := x.Command.(*Command_PauseRollout); ok {
+			return x.PauseRollout
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetAbortRollout() *AbortRollout {
+	if x != nil {
+		if x, ok := x.Command.(*Command_AbortRollout); ok {
+			return x.AbortRollout
+		}
+	}
+	return nil
+}
+
+func (x *Command) GetSettleCanary() *SettleCanary {
+	if x != nil {
+		if x, ok := x.Command.(*Command_SettleCanary); ok {
+			return x.SettleCanary
+		}
+	}
+	return nil
+}
+
 type isCommand_Command interface {
 	isCommand_Command()
 }
@@ -574,6 +604,18 @@ type Command_RaiseEpoch struct {
 	RaiseEpoch *RaiseEpoch `protobuf:"bytes,22,opt,name=raise_epoch,json=raiseEpoch,proto3,oneof"`
 }
 
+type Command_PauseRollout struct {
+	PauseRollout *PauseRollout `protobuf:"bytes,23,opt,name=pause_rollout,json=pauseRollout,proto3,oneof"`
+}
+
+type Command_AbortRollout struct {
+	AbortRollout *AbortRollout `protobuf:"bytes,24,opt,name=abort_rollout,json=abortRollout,proto3,oneof"`
+}
+
+type Command_SettleCanary struct {
+	SettleCanary *SettleCanary `protobuf:"bytes,25,opt,name=settle_canary,json=settleCanary,proto3,oneof"`
+}
+
 func (*Command_InitCluster) isCommand_Command() {}
 
 func (*Command_PutMember) isCommand_Command() {}
@@ -617,6 +659,12 @@ func (*Command_SettleRollout) isCommand_Command() {}
 func (*Command_NoteAgent) isCommand_Command() {}
 
 func (*Command_RaiseEpoch) isCommand_Command() {}
+
+func (*Command_PauseRollout) isCommand_Command() {}
+
+func (*Command_AbortRollout) isCommand_Command() {}
+
+func (*Command_SettleCanary) isCommand_Command() {}
 
 // InitCluster is the first command of a cluster.
 type InitCluster struct {
@@ -763,7 +811,9 @@ type ApplyTopology struct {
 	AllowStop        bool                   `protobuf:"varint,5,opt,name=allow_stop,json=allowStop,proto3" json:"allow_stop,omitempty"`
 	AcceptShortage   bool                   `protobuf:"varint,6,opt,name=accept_shortage,json=acceptShortage,proto3" json:"accept_shortage,omitempty"`
 	// If not 0, take the content of this revision instead.
-	RollbackTo    uint64 `protobuf:"varint,7,opt,name=rollback_to,json=rollbackTo,proto3" json:"rollback_to,omitempty"`
+	RollbackTo uint64 `protobuf:"varint,7,opt,name=rollback_to,json=rollbackTo,proto3" json:"rollback_to,omitempty"`
+	// Its rollout may break floors where there is no other way.
+	AcceptGap     bool `protobuf:"varint,8,opt,name=accept_gap,json=acceptGap,proto3" json:"accept_gap,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -845,6 +895,13 @@ func (x *ApplyTopology) GetRollbackTo() uint64 {
 		return x.RollbackTo
 	}
 	return 0
+}
+
+func (x *ApplyTopology) GetAcceptGap() bool {
+	if x != nil {
+		return x.AcceptGap
+	}
+	return false
 }
 
 // RegisterNode records an agent's session: its claims and instance.
@@ -2033,8 +2090,20 @@ func (x *RaiseEpoch) GetReason() string {
 type RolloutOrder struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Raft index of the order.
-	Order         uint64 `protobuf:"varint,1,opt,name=order,proto3" json:"order,omitempty"`
-	Open          bool   `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`
+	Order uint64 `protobuf:"varint,1,opt,name=order,proto3" json:"order,omitempty"`
+	Open  bool   `protobuf:"varint,2,opt,name=open,proto3" json:"open,omitempty"`
+	// Floors may be broken where there is no other way.
+	AcceptGap bool `protobuf:"varint,3,opt,name=accept_gap,json=acceptGap,proto3" json:"accept_gap,omitempty"`
+	// Nothing of it is done for now; null: it goes on.
+	Pause *v1.Pause `protobuf:"bytes,4,opt,name=pause,proto3" json:"pause,omitempty"`
+	// The revision that was in force, and carried out, when it began; 0: none.
+	FromRevision uint64 `protobuf:"varint,5,opt,name=from_revision,json=fromRevision,proto3" json:"from_revision,omitempty"`
+	// Who had which seat then, for an abort to go back to.
+	Start []*v1.Seat `protobuf:"bytes,6,rep,name=start,proto3" json:"start,omitempty"`
+	// It is being walked back.
+	Aborting bool `protobuf:"varint,7,opt,name=aborting,proto3" json:"aborting,omitempty"`
+	// Null: it has no canary, or that is over.
+	Canary        *v1.Canary `protobuf:"bytes,8,opt,name=canary,proto3" json:"canary,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2083,6 +2152,230 @@ func (x *RolloutOrder) GetOpen() bool {
 	return false
 }
 
+func (x *RolloutOrder) GetAcceptGap() bool {
+	if x != nil {
+		return x.AcceptGap
+	}
+	return false
+}
+
+func (x *RolloutOrder) GetPause() *v1.Pause {
+	if x != nil {
+		return x.Pause
+	}
+	return nil
+}
+
+func (x *RolloutOrder) GetFromRevision() uint64 {
+	if x != nil {
+		return x.FromRevision
+	}
+	return 0
+}
+
+func (x *RolloutOrder) GetStart() []*v1.Seat {
+	if x != nil {
+		return x.Start
+	}
+	return nil
+}
+
+func (x *RolloutOrder) GetAborting() bool {
+	if x != nil {
+		return x.Aborting
+	}
+	return false
+}
+
+func (x *RolloutOrder) GetCanary() *v1.Canary {
+	if x != nil {
+		return x.Canary
+	}
+	return nil
+}
+
+// Pauses the rollout in progress, or lets it go on; by and time are the
+// envelope's.
+type PauseRollout struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// False lets it go on.
+	Paused        bool   `protobuf:"varint,1,opt,name=paused,proto3" json:"paused,omitempty"`
+	Reason        string `protobuf:"bytes,2,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PauseRollout) Reset() {
+	*x = PauseRollout{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[27]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PauseRollout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PauseRollout) ProtoMessage() {}
+
+func (x *PauseRollout) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[27]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PauseRollout.ProtoReflect.Descriptor instead.
+func (*PauseRollout) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{27}
+}
+
+func (x *PauseRollout) GetPaused() bool {
+	if x != nil {
+		return x.Paused
+	}
+	return false
+}
+
+func (x *PauseRollout) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// Walks the rollout in progress back to the revision and the seats that it began
+// with.
+type AbortRollout struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Reason        string                 `protobuf:"bytes,1,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *AbortRollout) Reset() {
+	*x = AbortRollout{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[28]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *AbortRollout) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*AbortRollout) ProtoMessage() {}
+
+func (x *AbortRollout) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[28]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use AbortRollout.ProtoReflect.Descriptor instead.
+func (*AbortRollout) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{28}
+}
+
+func (x *AbortRollout) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+// SettleCanary is the leader's judgement of a canary.
+type SettleCanary struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Revision and order that it was made for.
+	Revision uint64 `protobuf:"varint,1,opt,name=revision,proto3" json:"revision,omitempty"`
+	Order    uint64 `protobuf:"varint,2,opt,name=order,proto3" json:"order,omitempty"`
+	// When its nodes were first all well; null: they are not, or not yet.
+	WellSince *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=well_since,json=wellSince,proto3" json:"well_since,omitempty"`
+	// It is over, and was well.
+	Passed bool `protobuf:"varint,4,opt,name=passed,proto3" json:"passed,omitempty"`
+	// Why it is not well; empty: it is. Policy says what comes of it.
+	Failure       string `protobuf:"bytes,5,opt,name=failure,proto3" json:"failure,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *SettleCanary) Reset() {
+	*x = SettleCanary{}
+	mi := &file_roster_store_v1_command_proto_msgTypes[29]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *SettleCanary) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*SettleCanary) ProtoMessage() {}
+
+func (x *SettleCanary) ProtoReflect() protoreflect.Message {
+	mi := &file_roster_store_v1_command_proto_msgTypes[29]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use SettleCanary.ProtoReflect.Descriptor instead.
+func (*SettleCanary) Descriptor() ([]byte, []int) {
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{29}
+}
+
+func (x *SettleCanary) GetRevision() uint64 {
+	if x != nil {
+		return x.Revision
+	}
+	return 0
+}
+
+func (x *SettleCanary) GetOrder() uint64 {
+	if x != nil {
+		return x.Order
+	}
+	return 0
+}
+
+func (x *SettleCanary) GetWellSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.WellSince
+	}
+	return nil
+}
+
+func (x *SettleCanary) GetPassed() bool {
+	if x != nil {
+		return x.Passed
+	}
+	return false
+}
+
+func (x *SettleCanary) GetFailure() string {
+	if x != nil {
+		return x.Failure
+	}
+	return ""
+}
+
 // Forgets a node.
 type RemoveNode struct {
 	state              protoimpl.MessageState `protogen:"open.v1"`
@@ -2095,7 +2388,7 @@ type RemoveNode struct {
 
 func (x *RemoveNode) Reset() {
 	*x = RemoveNode{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[27]
+	mi := &file_roster_store_v1_command_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2107,7 +2400,7 @@ func (x *RemoveNode) String() string {
 func (*RemoveNode) ProtoMessage() {}
 
 func (x *RemoveNode) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[27]
+	mi := &file_roster_store_v1_command_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2120,7 +2413,7 @@ func (x *RemoveNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemoveNode.ProtoReflect.Descriptor instead.
 func (*RemoveNode) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{27}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *RemoveNode) GetId() string {
@@ -2151,14 +2444,21 @@ type MoveAssignments struct {
 	TopologyRevision uint64                 `protobuf:"varint,1,opt,name=topology_revision,json=topologyRevision,proto3" json:"topology_revision,omitempty"`
 	Nodes            []*NodeMoves           `protobuf:"bytes,2,rep,name=nodes,proto3" json:"nodes,omitempty"`
 	// Nodes that are counted for a floor but not moved.
-	Counted       []*NodeBasis `protobuf:"bytes,3,rep,name=counted,proto3" json:"counted,omitempty"`
+	Counted []*NodeBasis `protobuf:"bytes,3,rep,name=counted,proto3" json:"counted,omitempty"`
+	// What the target asks of parts of the nodes, whole: floors that it does not
+	// name are no more. Read where with_parts is set. Floors over all nodes follow
+	// from the topology.
+	Parts     []*FloorInForce `protobuf:"bytes,4,rep,name=parts,proto3" json:"parts,omitempty"`
+	WithParts bool            `protobuf:"varint,5,opt,name=with_parts,json=withParts,proto3" json:"with_parts,omitempty"`
+	// It may break floors: the operator's order says so too.
+	AcceptGap     bool `protobuf:"varint,6,opt,name=accept_gap,json=acceptGap,proto3" json:"accept_gap,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *MoveAssignments) Reset() {
 	*x = MoveAssignments{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[28]
+	mi := &file_roster_store_v1_command_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2170,7 +2470,7 @@ func (x *MoveAssignments) String() string {
 func (*MoveAssignments) ProtoMessage() {}
 
 func (x *MoveAssignments) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[28]
+	mi := &file_roster_store_v1_command_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2183,7 +2483,7 @@ func (x *MoveAssignments) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MoveAssignments.ProtoReflect.Descriptor instead.
 func (*MoveAssignments) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{28}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *MoveAssignments) GetTopologyRevision() uint64 {
@@ -2207,6 +2507,27 @@ func (x *MoveAssignments) GetCounted() []*NodeBasis {
 	return nil
 }
 
+func (x *MoveAssignments) GetParts() []*FloorInForce {
+	if x != nil {
+		return x.Parts
+	}
+	return nil
+}
+
+func (x *MoveAssignments) GetWithParts() bool {
+	if x != nil {
+		return x.WithParts
+	}
+	return false
+}
+
+func (x *MoveAssignments) GetAcceptGap() bool {
+	if x != nil {
+		return x.AcceptGap
+	}
+	return false
+}
+
 // NodeMoves is a wave's part on one node.
 type NodeMoves struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -2218,7 +2539,7 @@ type NodeMoves struct {
 
 func (x *NodeMoves) Reset() {
 	*x = NodeMoves{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[29]
+	mi := &file_roster_store_v1_command_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2230,7 +2551,7 @@ func (x *NodeMoves) String() string {
 func (*NodeMoves) ProtoMessage() {}
 
 func (x *NodeMoves) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[29]
+	mi := &file_roster_store_v1_command_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2243,7 +2564,7 @@ func (x *NodeMoves) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeMoves.ProtoReflect.Descriptor instead.
 func (*NodeMoves) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{29}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *NodeMoves) GetBasis() *NodeBasis {
@@ -2272,7 +2593,7 @@ type NodeBasis struct {
 
 func (x *NodeBasis) Reset() {
 	*x = NodeBasis{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[30]
+	mi := &file_roster_store_v1_command_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2284,7 +2605,7 @@ func (x *NodeBasis) String() string {
 func (*NodeBasis) ProtoMessage() {}
 
 func (x *NodeBasis) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[30]
+	mi := &file_roster_store_v1_command_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2297,7 +2618,7 @@ func (x *NodeBasis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NodeBasis.ProtoReflect.Descriptor instead.
 func (*NodeBasis) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{30}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *NodeBasis) GetNode() string {
@@ -2336,7 +2657,7 @@ type Refusal struct {
 
 func (x *Refusal) Reset() {
 	*x = Refusal{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[31]
+	mi := &file_roster_store_v1_command_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2348,7 +2669,7 @@ func (x *Refusal) String() string {
 func (*Refusal) ProtoMessage() {}
 
 func (x *Refusal) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[31]
+	mi := &file_roster_store_v1_command_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2361,7 +2682,7 @@ func (x *Refusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refusal.ProtoReflect.Descriptor instead.
 func (*Refusal) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{31}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *Refusal) GetCode() uint32 {
@@ -2411,7 +2732,7 @@ type Result struct {
 
 func (x *Result) Reset() {
 	*x = Result{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[32]
+	mi := &file_roster_store_v1_command_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2423,7 +2744,7 @@ func (x *Result) String() string {
 func (*Result) ProtoMessage() {}
 
 func (x *Result) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[32]
+	mi := &file_roster_store_v1_command_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2436,7 +2757,7 @@ func (x *Result) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Result.ProtoReflect.Descriptor instead.
 func (*Result) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{32}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *Result) GetIndex() uint64 {
@@ -2514,7 +2835,7 @@ type PartRefusal struct {
 
 func (x *PartRefusal) Reset() {
 	*x = PartRefusal{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[33]
+	mi := &file_roster_store_v1_command_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2526,7 +2847,7 @@ func (x *PartRefusal) String() string {
 func (*PartRefusal) ProtoMessage() {}
 
 func (x *PartRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[33]
+	mi := &file_roster_store_v1_command_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2539,7 +2860,7 @@ func (x *PartRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PartRefusal.ProtoReflect.Descriptor instead.
 func (*PartRefusal) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{33}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *PartRefusal) GetNode() string {
@@ -2570,14 +2891,16 @@ type FloorInForce struct {
 	// Kept now: min(the one before, target) until target was first reached.
 	Floor uint32 `protobuf:"varint,2,opt,name=floor,proto3" json:"floor,omitempty"`
 	// What the topology asks for.
-	Target        uint32 `protobuf:"varint,3,opt,name=target,proto3" json:"target,omitempty"`
+	Target uint32 `protobuf:"varint,3,opt,name=target,proto3" json:"target,omitempty"`
+	// Only nodes with these labels count; empty: all do.
+	Where         map[string]*v1.LabelValues `protobuf:"bytes,4,rep,name=where,proto3" json:"where,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FloorInForce) Reset() {
 	*x = FloorInForce{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[34]
+	mi := &file_roster_store_v1_command_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2589,7 +2912,7 @@ func (x *FloorInForce) String() string {
 func (*FloorInForce) ProtoMessage() {}
 
 func (x *FloorInForce) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[34]
+	mi := &file_roster_store_v1_command_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2602,7 +2925,7 @@ func (x *FloorInForce) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FloorInForce.ProtoReflect.Descriptor instead.
 func (*FloorInForce) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{34}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *FloorInForce) GetService() string {
@@ -2626,6 +2949,13 @@ func (x *FloorInForce) GetTarget() uint32 {
 	return 0
 }
 
+func (x *FloorInForce) GetWhere() map[string]*v1.LabelValues {
+	if x != nil {
+		return x.Where
+	}
+	return nil
+}
+
 // RequestRecord is a result kept for its request id.
 type RequestRecord struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
@@ -2640,7 +2970,7 @@ type RequestRecord struct {
 
 func (x *RequestRecord) Reset() {
 	*x = RequestRecord{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[35]
+	mi := &file_roster_store_v1_command_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2652,7 +2982,7 @@ func (x *RequestRecord) String() string {
 func (*RequestRecord) ProtoMessage() {}
 
 func (x *RequestRecord) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[35]
+	mi := &file_roster_store_v1_command_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2665,7 +2995,7 @@ func (x *RequestRecord) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RequestRecord.ProtoReflect.Descriptor instead.
 func (*RequestRecord) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{35}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *RequestRecord) GetCaller() string {
@@ -2710,7 +3040,7 @@ type RemovedNode struct {
 
 func (x *RemovedNode) Reset() {
 	*x = RemovedNode{}
-	mi := &file_roster_store_v1_command_proto_msgTypes[36]
+	mi := &file_roster_store_v1_command_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2722,7 +3052,7 @@ func (x *RemovedNode) String() string {
 func (*RemovedNode) ProtoMessage() {}
 
 func (x *RemovedNode) ProtoReflect() protoreflect.Message {
-	mi := &file_roster_store_v1_command_proto_msgTypes[36]
+	mi := &file_roster_store_v1_command_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2735,7 +3065,7 @@ func (x *RemovedNode) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RemovedNode.ProtoReflect.Descriptor instead.
 func (*RemovedNode) Descriptor() ([]byte, []int) {
-	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{36}
+	return file_roster_store_v1_command_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *RemovedNode) GetId() string {
@@ -2770,7 +3100,7 @@ var File_roster_store_v1_command_proto protoreflect.FileDescriptor
 
 const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\n" +
-	"\x1droster/store/v1/command.proto\x12\x0froster.store.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aroster/v1/assignment.proto\x1a\x17roster/v1/cluster.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x18roster/v1/topology.proto\"4\n" +
+	"\x1droster/store/v1/command.proto\x12\x0froster.store.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1aroster/v1/assignment.proto\x1a\x17roster/v1/cluster.proto\x1a\x15roster/v1/guard.proto\x1a\x14roster/v1/node.proto\x1a\x14roster/v1/plan.proto\x1a\x17roster/v1/rollout.proto\x1a\x18roster/v1/topology.proto\"4\n" +
 	"\x05Entry\x12+\n" +
 	"\x05items\x18\x01 \x03(\v2\x15.roster.store.v1.ItemR\x05items\":\n" +
 	"\x04Item\x12\x1a\n" +
@@ -2784,7 +3114,7 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x04 \x01(\tR\trequestId\x12.\n" +
 	"\x04time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x122\n" +
-	"\acommand\x18\x06 \x01(\v2\x18.roster.store.v1.CommandR\acommand\"\xe0\v\n" +
+	"\acommand\x18\x06 \x01(\v2\x18.roster.store.v1.CommandR\acommand\"\xb2\r\n" +
 	"\aCommand\x12A\n" +
 	"\finit_cluster\x18\x01 \x01(\v2\x1c.roster.store.v1.InitClusterH\x00R\vinitCluster\x12;\n" +
 	"\n" +
@@ -2818,14 +3148,17 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"note_agent\x18\x15 \x01(\v2\x1a.roster.store.v1.NoteAgentH\x00R\tnoteAgent\x12>\n" +
 	"\vraise_epoch\x18\x16 \x01(\v2\x1b.roster.store.v1.RaiseEpochH\x00R\n" +
-	"raiseEpochB\t\n" +
+	"raiseEpoch\x12D\n" +
+	"\rpause_rollout\x18\x17 \x01(\v2\x1d.roster.store.v1.PauseRolloutH\x00R\fpauseRollout\x12D\n" +
+	"\rabort_rollout\x18\x18 \x01(\v2\x1d.roster.store.v1.AbortRolloutH\x00R\fabortRollout\x12D\n" +
+	"\rsettle_canary\x18\x19 \x01(\v2\x1d.roster.store.v1.SettleCanaryH\x00R\fsettleCanaryB\t\n" +
 	"\acommand\";\n" +
 	"\vInitCluster\x12,\n" +
 	"\acluster\x18\x01 \x01(\v2\x12.roster.v1.ClusterR\acluster\"6\n" +
 	"\tPutMember\x12)\n" +
 	"\x06member\x18\x01 \x01(\v2\x11.roster.v1.MemberR\x06member\"\x1e\n" +
 	"\fRemoveMember\x12\x0e\n" +
-	"\x02id\x18\x01 \x01(\tR\x02id\"\x9f\x02\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"\xbe\x02\n" +
 	"\rApplyTopology\x12/\n" +
 	"\btopology\x18\x01 \x01(\v2\x13.roster.v1.TopologyR\btopology\x12\x16\n" +
 	"\x06source\x18\x02 \x01(\fR\x06source\x120\n" +
@@ -2835,7 +3168,9 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"allow_stop\x18\x05 \x01(\bR\tallowStop\x12'\n" +
 	"\x0faccept_shortage\x18\x06 \x01(\bR\x0eacceptShortage\x12\x1f\n" +
 	"\vrollback_to\x18\a \x01(\x04R\n" +
-	"rollbackToB\x14\n" +
+	"rollbackTo\x12\x1d\n" +
+	"\n" +
+	"accept_gap\x18\b \x01(\bR\tacceptGapB\x14\n" +
 	"\x12_expected_revision\"\xb4\x01\n" +
 	"\fRegisterNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1a\n" +
@@ -2936,20 +3271,44 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\n" +
 	"RaiseEpoch\x12\x14\n" +
 	"\x05epoch\x18\x01 \x01(\x04R\x05epoch\x12\x16\n" +
-	"\x06reason\x18\x02 \x01(\tR\x06reason\"8\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"\x92\x02\n" +
 	"\fRolloutOrder\x12\x14\n" +
 	"\x05order\x18\x01 \x01(\x04R\x05order\x12\x12\n" +
-	"\x04open\x18\x02 \x01(\bR\x04open\"\x80\x01\n" +
+	"\x04open\x18\x02 \x01(\bR\x04open\x12\x1d\n" +
+	"\n" +
+	"accept_gap\x18\x03 \x01(\bR\tacceptGap\x12&\n" +
+	"\x05pause\x18\x04 \x01(\v2\x10.roster.v1.PauseR\x05pause\x12#\n" +
+	"\rfrom_revision\x18\x05 \x01(\x04R\ffromRevision\x12%\n" +
+	"\x05start\x18\x06 \x03(\v2\x0f.roster.v1.SeatR\x05start\x12\x1a\n" +
+	"\baborting\x18\a \x01(\bR\baborting\x12)\n" +
+	"\x06canary\x18\b \x01(\v2\x11.roster.v1.CanaryR\x06canary\">\n" +
+	"\fPauseRollout\x12\x16\n" +
+	"\x06paused\x18\x01 \x01(\bR\x06paused\x12\x16\n" +
+	"\x06reason\x18\x02 \x01(\tR\x06reason\"&\n" +
+	"\fAbortRollout\x12\x16\n" +
+	"\x06reason\x18\x01 \x01(\tR\x06reason\"\xad\x01\n" +
+	"\fSettleCanary\x12\x1a\n" +
+	"\brevision\x18\x01 \x01(\x04R\brevision\x12\x14\n" +
+	"\x05order\x18\x02 \x01(\x04R\x05order\x129\n" +
+	"\n" +
+	"well_since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\twellSince\x12\x16\n" +
+	"\x06passed\x18\x04 \x01(\bR\x06passed\x12\x18\n" +
+	"\afailure\x18\x05 \x01(\tR\afailure\"\x80\x01\n" +
 	"\n" +
 	"RemoveNode\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x124\n" +
 	"\x13expected_generation\x18\x02 \x01(\x04H\x00R\x12expectedGeneration\x88\x01\x01\x12\x14\n" +
 	"\x05force\x18\x03 \x01(\bR\x05forceB\x16\n" +
-	"\x14_expected_generation\"\xa6\x01\n" +
+	"\x14_expected_generation\"\x99\x02\n" +
 	"\x0fMoveAssignments\x12+\n" +
 	"\x11topology_revision\x18\x01 \x01(\x04R\x10topologyRevision\x120\n" +
 	"\x05nodes\x18\x02 \x03(\v2\x1a.roster.store.v1.NodeMovesR\x05nodes\x124\n" +
-	"\acounted\x18\x03 \x03(\v2\x1a.roster.store.v1.NodeBasisR\acounted\"d\n" +
+	"\acounted\x18\x03 \x03(\v2\x1a.roster.store.v1.NodeBasisR\acounted\x123\n" +
+	"\x05parts\x18\x04 \x03(\v2\x1d.roster.store.v1.FloorInForceR\x05parts\x12\x1d\n" +
+	"\n" +
+	"with_parts\x18\x05 \x01(\bR\twithParts\x12\x1d\n" +
+	"\n" +
+	"accept_gap\x18\x06 \x01(\bR\tacceptGap\"d\n" +
 	"\tNodeMoves\x120\n" +
 	"\x05basis\x18\x01 \x01(\v2\x1a.roster.store.v1.NodeBasisR\x05basis\x12%\n" +
 	"\x05moves\x18\x02 \x03(\v2\x0f.roster.v1.MoveR\x05moves\"k\n" +
@@ -2978,11 +3337,16 @@ const file_roster_store_v1_command_proto_rawDesc = "" +
 	"\vPartRefusal\x12\x12\n" +
 	"\x04node\x18\x01 \x01(\tR\x04node\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x18\n" +
-	"\amessage\x18\x03 \x01(\tR\amessage\"V\n" +
+	"\amessage\x18\x03 \x01(\tR\amessage\"\xe8\x01\n" +
 	"\fFloorInForce\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x14\n" +
 	"\x05floor\x18\x02 \x01(\rR\x05floor\x12\x16\n" +
-	"\x06target\x18\x03 \x01(\rR\x06target\"\x8f\x01\n" +
+	"\x06target\x18\x03 \x01(\rR\x06target\x12>\n" +
+	"\x05where\x18\x04 \x03(\v2(.roster.store.v1.FloorInForce.WhereEntryR\x05where\x1aP\n" +
+	"\n" +
+	"WhereEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12,\n" +
+	"\x05value\x18\x02 \x01(\v2\x16.roster.v1.LabelValuesR\x05value:\x028\x01\"\x8f\x01\n" +
 	"\rRequestRecord\x12\x16\n" +
 	"\x06caller\x18\x01 \x01(\tR\x06caller\x12\x1d\n" +
 	"\n" +
@@ -3007,7 +3371,7 @@ func file_roster_store_v1_command_proto_rawDescGZIP() []byte {
 	return file_roster_store_v1_command_proto_rawDescData
 }
 
-var file_roster_store_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 38)
+var file_roster_store_v1_command_proto_msgTypes = make([]protoimpl.MessageInfo, 42)
 var file_roster_store_v1_command_proto_goTypes = []any{
 	(*Entry)(nil),                 // 0: roster.store.v1.Entry
 	(*Item)(nil),                  // 1: roster.store.v1.Item
@@ -3036,34 +3400,42 @@ var file_roster_store_v1_command_proto_goTypes = []any{
 	(*NoteAgent)(nil),             // 24: roster.store.v1.NoteAgent
 	(*RaiseEpoch)(nil),            // 25: roster.store.v1.RaiseEpoch
 	(*RolloutOrder)(nil),          // 26: roster.store.v1.RolloutOrder
-	(*RemoveNode)(nil),            // 27: roster.store.v1.RemoveNode
-	(*MoveAssignments)(nil),       // 28: roster.store.v1.MoveAssignments
-	(*NodeMoves)(nil),             // 29: roster.store.v1.NodeMoves
-	(*NodeBasis)(nil),             // 30: roster.store.v1.NodeBasis
-	(*Refusal)(nil),               // 31: roster.store.v1.Refusal
-	(*Result)(nil),                // 32: roster.store.v1.Result
-	(*PartRefusal)(nil),           // 33: roster.store.v1.PartRefusal
-	(*FloorInForce)(nil),          // 34: roster.store.v1.FloorInForce
-	(*RequestRecord)(nil),         // 35: roster.store.v1.RequestRecord
-	(*RemovedNode)(nil),           // 36: roster.store.v1.RemovedNode
-	nil,                           // 37: roster.store.v1.UpdateNode.SetLabelsEntry
-	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
-	(*v1.Cluster)(nil),            // 39: roster.v1.Cluster
-	(*v1.Member)(nil),             // 40: roster.v1.Member
-	(*v1.Topology)(nil),           // 41: roster.v1.Topology
-	(*v1.NodeClaims)(nil),         // 42: roster.v1.NodeClaims
-	(*v1.ServiceReport)(nil),      // 43: roster.v1.ServiceReport
-	(*v1.SetVersion)(nil),         // 44: roster.v1.SetVersion
-	(*v1.Hold)(nil),               // 45: roster.v1.Hold
-	(v1.NodeState)(0),             // 46: roster.v1.NodeState
-	(*durationpb.Duration)(nil),   // 47: google.protobuf.Duration
-	(*v1.Freeze)(nil),             // 48: roster.v1.Freeze
-	(*v1.Approval)(nil),           // 49: roster.v1.Approval
-	(*v1.Move)(nil),               // 50: roster.v1.Move
+	(*PauseRollout)(nil),          // 27: roster.store.v1.PauseRollout
+	(*AbortRollout)(nil),          // 28: roster.store.v1.AbortRollout
+	(*SettleCanary)(nil),          // 29: roster.store.v1.SettleCanary
+	(*RemoveNode)(nil),            // 30: roster.store.v1.RemoveNode
+	(*MoveAssignments)(nil),       // 31: roster.store.v1.MoveAssignments
+	(*NodeMoves)(nil),             // 32: roster.store.v1.NodeMoves
+	(*NodeBasis)(nil),             // 33: roster.store.v1.NodeBasis
+	(*Refusal)(nil),               // 34: roster.store.v1.Refusal
+	(*Result)(nil),                // 35: roster.store.v1.Result
+	(*PartRefusal)(nil),           // 36: roster.store.v1.PartRefusal
+	(*FloorInForce)(nil),          // 37: roster.store.v1.FloorInForce
+	(*RequestRecord)(nil),         // 38: roster.store.v1.RequestRecord
+	(*RemovedNode)(nil),           // 39: roster.store.v1.RemovedNode
+	nil,                           // 40: roster.store.v1.UpdateNode.SetLabelsEntry
+	nil,                           // 41: roster.store.v1.FloorInForce.WhereEntry
+	(*timestamppb.Timestamp)(nil), // 42: google.protobuf.Timestamp
+	(*v1.Cluster)(nil),            // 43: roster.v1.Cluster
+	(*v1.Member)(nil),             // 44: roster.v1.Member
+	(*v1.Topology)(nil),           // 45: roster.v1.Topology
+	(*v1.NodeClaims)(nil),         // 46: roster.v1.NodeClaims
+	(*v1.ServiceReport)(nil),      // 47: roster.v1.ServiceReport
+	(*v1.SetVersion)(nil),         // 48: roster.v1.SetVersion
+	(*v1.Hold)(nil),               // 49: roster.v1.Hold
+	(v1.NodeState)(0),             // 50: roster.v1.NodeState
+	(*durationpb.Duration)(nil),   // 51: google.protobuf.Duration
+	(*v1.Freeze)(nil),             // 52: roster.v1.Freeze
+	(*v1.Approval)(nil),           // 53: roster.v1.Approval
+	(*v1.Pause)(nil),              // 54: roster.v1.Pause
+	(*v1.Seat)(nil),               // 55: roster.v1.Seat
+	(*v1.Canary)(nil),             // 56: roster.v1.Canary
+	(*v1.Move)(nil),               // 57: roster.v1.Move
+	(*v1.LabelValues)(nil),        // 58: roster.v1.LabelValues
 }
 var file_roster_store_v1_command_proto_depIdxs = []int32{
 	1,  // 0: roster.store.v1.Entry.items:type_name -> roster.store.v1.Item
-	38, // 1: roster.store.v1.Envelope.time:type_name -> google.protobuf.Timestamp
+	42, // 1: roster.store.v1.Envelope.time:type_name -> google.protobuf.Timestamp
 	3,  // 2: roster.store.v1.Envelope.command:type_name -> roster.store.v1.Command
 	4,  // 3: roster.store.v1.Command.init_cluster:type_name -> roster.store.v1.InitCluster
 	5,  // 4: roster.store.v1.Command.put_member:type_name -> roster.store.v1.PutMember
@@ -3074,8 +3446,8 @@ var file_roster_store_v1_command_proto_depIdxs = []int32{
 	10, // 9: roster.store.v1.Command.set_node_states:type_name -> roster.store.v1.SetNodeStates
 	13, // 10: roster.store.v1.Command.update_node:type_name -> roster.store.v1.UpdateNode
 	14, // 11: roster.store.v1.Command.cordon_node:type_name -> roster.store.v1.CordonNode
-	27, // 12: roster.store.v1.Command.remove_node:type_name -> roster.store.v1.RemoveNode
-	28, // 13: roster.store.v1.Command.move_assignments:type_name -> roster.store.v1.MoveAssignments
+	30, // 12: roster.store.v1.Command.remove_node:type_name -> roster.store.v1.RemoveNode
+	31, // 13: roster.store.v1.Command.move_assignments:type_name -> roster.store.v1.MoveAssignments
 	15, // 14: roster.store.v1.Command.drain_node:type_name -> roster.store.v1.DrainNode
 	16, // 15: roster.store.v1.Command.activate_node:type_name -> roster.store.v1.ActivateNode
 	17, // 16: roster.store.v1.Command.adopt_node:type_name -> roster.store.v1.AdoptNode
@@ -3087,38 +3459,48 @@ var file_roster_store_v1_command_proto_depIdxs = []int32{
 	23, // 22: roster.store.v1.Command.settle_rollout:type_name -> roster.store.v1.SettleRollout
 	24, // 23: roster.store.v1.Command.note_agent:type_name -> roster.store.v1.NoteAgent
 	25, // 24: roster.store.v1.Command.raise_epoch:type_name -> roster.store.v1.RaiseEpoch
-	39, // 25: roster.store.v1.InitCluster.cluster:type_name -> roster.v1.Cluster
-	40, // 26: roster.store.v1.PutMember.member:type_name -> roster.v1.Member
-	41, // 27: roster.store.v1.ApplyTopology.topology:type_name -> roster.v1.Topology
-	42, // 28: roster.store.v1.RegisterNode.claims:type_name -> roster.v1.NodeClaims
-	43, // 29: roster.store.v1.ReportNode.reports:type_name -> roster.v1.ServiceReport
-	44, // 30: roster.store.v1.ReportNode.ahead:type_name -> roster.v1.SetVersion
-	12, // 31: roster.store.v1.SetNodeStates.changes:type_name -> roster.store.v1.NodeStateChange
-	11, // 32: roster.store.v1.SetNodeStates.hold:type_name -> roster.store.v1.HoldChange
-	45, // 33: roster.store.v1.HoldChange.hold:type_name -> roster.v1.Hold
-	46, // 34: roster.store.v1.NodeStateChange.state:type_name -> roster.v1.NodeState
-	37, // 35: roster.store.v1.UpdateNode.set_labels:type_name -> roster.store.v1.UpdateNode.SetLabelsEntry
-	38, // 36: roster.store.v1.DrainNode.deadline:type_name -> google.protobuf.Timestamp
-	47, // 37: roster.store.v1.DrainNode.within:type_name -> google.protobuf.Duration
-	48, // 38: roster.store.v1.CreateFreeze.freeze:type_name -> roster.v1.Freeze
-	47, // 39: roster.store.v1.CreateFreeze.within:type_name -> google.protobuf.Duration
-	38, // 40: roster.store.v1.OverrideHold.expires:type_name -> google.protobuf.Timestamp
-	47, // 41: roster.store.v1.OverrideHold.within:type_name -> google.protobuf.Duration
-	49, // 42: roster.store.v1.DecidePlan.approval:type_name -> roster.v1.Approval
-	29, // 43: roster.store.v1.MoveAssignments.nodes:type_name -> roster.store.v1.NodeMoves
-	30, // 44: roster.store.v1.MoveAssignments.counted:type_name -> roster.store.v1.NodeBasis
-	30, // 45: roster.store.v1.NodeMoves.basis:type_name -> roster.store.v1.NodeBasis
-	50, // 46: roster.store.v1.NodeMoves.moves:type_name -> roster.v1.Move
-	46, // 47: roster.store.v1.NodeBasis.state:type_name -> roster.v1.NodeState
-	31, // 48: roster.store.v1.Result.refusal:type_name -> roster.store.v1.Refusal
-	33, // 49: roster.store.v1.Result.parts:type_name -> roster.store.v1.PartRefusal
-	32, // 50: roster.store.v1.RequestRecord.result:type_name -> roster.store.v1.Result
-	38, // 51: roster.store.v1.RemovedNode.time:type_name -> google.protobuf.Timestamp
-	52, // [52:52] is the sub-list for method output_type
-	52, // [52:52] is the sub-list for method input_type
-	52, // [52:52] is the sub-list for extension type_name
-	52, // [52:52] is the sub-list for extension extendee
-	0,  // [0:52] is the sub-list for field type_name
+	27, // 25: roster.store.v1.Command.pause_rollout:type_name -> roster.store.v1.PauseRollout
+	28, // 26: roster.store.v1.Command.abort_rollout:type_name -> roster.store.v1.AbortRollout
+	29, // 27: roster.store.v1.Command.settle_canary:type_name -> roster.store.v1.SettleCanary
+	43, // 28: roster.store.v1.InitCluster.cluster:type_name -> roster.v1.Cluster
+	44, // 29: roster.store.v1.PutMember.member:type_name -> roster.v1.Member
+	45, // 30: roster.store.v1.ApplyTopology.topology:type_name -> roster.v1.Topology
+	46, // 31: roster.store.v1.RegisterNode.claims:type_name -> roster.v1.NodeClaims
+	47, // 32: roster.store.v1.ReportNode.reports:type_name -> roster.v1.ServiceReport
+	48, // 33: roster.store.v1.ReportNode.ahead:type_name -> roster.v1.SetVersion
+	12, // 34: roster.store.v1.SetNodeStates.changes:type_name -> roster.store.v1.NodeStateChange
+	11, // 35: roster.store.v1.SetNodeStates.hold:type_name -> roster.store.v1.HoldChange
+	49, // 36: roster.store.v1.HoldChange.hold:type_name -> roster.v1.Hold
+	50, // 37: roster.store.v1.NodeStateChange.state:type_name -> roster.v1.NodeState
+	40, // 38: roster.store.v1.UpdateNode.set_labels:type_name -> roster.store.v1.UpdateNode.SetLabelsEntry
+	42, // 39: roster.store.v1.DrainNode.deadline:type_name -> google.protobuf.Timestamp
+	51, // 40: roster.store.v1.DrainNode.within:type_name -> google.protobuf.Duration
+	52, // 41: roster.store.v1.CreateFreeze.freeze:type_name -> roster.v1.Freeze
+	51, // 42: roster.store.v1.CreateFreeze.within:type_name -> google.protobuf.Duration
+	42, // 43: roster.store.v1.OverrideHold.expires:type_name -> google.protobuf.Timestamp
+	51, // 44: roster.store.v1.OverrideHold.within:type_name -> google.protobuf.Duration
+	53, // 45: roster.store.v1.DecidePlan.approval:type_name -> roster.v1.Approval
+	54, // 46: roster.store.v1.RolloutOrder.pause:type_name -> roster.v1.Pause
+	55, // 47: roster.store.v1.RolloutOrder.start:type_name -> roster.v1.Seat
+	56, // 48: roster.store.v1.RolloutOrder.canary:type_name -> roster.v1.Canary
+	42, // 49: roster.store.v1.SettleCanary.well_since:type_name -> google.protobuf.Timestamp
+	32, // 50: roster.store.v1.MoveAssignments.nodes:type_name -> roster.store.v1.NodeMoves
+	33, // 51: roster.store.v1.MoveAssignments.counted:type_name -> roster.store.v1.NodeBasis
+	37, // 52: roster.store.v1.MoveAssignments.parts:type_name -> roster.store.v1.FloorInForce
+	33, // 53: roster.store.v1.NodeMoves.basis:type_name -> roster.store.v1.NodeBasis
+	57, // 54: roster.store.v1.NodeMoves.moves:type_name -> roster.v1.Move
+	50, // 55: roster.store.v1.NodeBasis.state:type_name -> roster.v1.NodeState
+	34, // 56: roster.store.v1.Result.refusal:type_name -> roster.store.v1.Refusal
+	36, // 57: roster.store.v1.Result.parts:type_name -> roster.store.v1.PartRefusal
+	41, // 58: roster.store.v1.FloorInForce.where:type_name -> roster.store.v1.FloorInForce.WhereEntry
+	35, // 59: roster.store.v1.RequestRecord.result:type_name -> roster.store.v1.Result
+	42, // 60: roster.store.v1.RemovedNode.time:type_name -> google.protobuf.Timestamp
+	58, // 61: roster.store.v1.FloorInForce.WhereEntry.value:type_name -> roster.v1.LabelValues
+	62, // [62:62] is the sub-list for method output_type
+	62, // [62:62] is the sub-list for method input_type
+	62, // [62:62] is the sub-list for extension type_name
+	62, // [62:62] is the sub-list for extension extendee
+	0,  // [0:62] is the sub-list for field type_name
 }
 
 func init() { file_roster_store_v1_command_proto_init() }
@@ -3149,6 +3531,9 @@ func file_roster_store_v1_command_proto_init() {
 		(*Command_SettleRollout)(nil),
 		(*Command_NoteAgent)(nil),
 		(*Command_RaiseEpoch)(nil),
+		(*Command_PauseRollout)(nil),
+		(*Command_AbortRollout)(nil),
+		(*Command_SettleCanary)(nil),
 	}
 	file_roster_store_v1_command_proto_msgTypes[7].OneofWrappers = []any{}
 	file_roster_store_v1_command_proto_msgTypes[13].OneofWrappers = []any{}
@@ -3157,14 +3542,14 @@ func file_roster_store_v1_command_proto_init() {
 	file_roster_store_v1_command_proto_msgTypes[16].OneofWrappers = []any{}
 	file_roster_store_v1_command_proto_msgTypes[17].OneofWrappers = []any{}
 	file_roster_store_v1_command_proto_msgTypes[18].OneofWrappers = []any{}
-	file_roster_store_v1_command_proto_msgTypes[27].OneofWrappers = []any{}
+	file_roster_store_v1_command_proto_msgTypes[30].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_roster_store_v1_command_proto_rawDesc), len(file_roster_store_v1_command_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   38,
+			NumMessages:   42,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
