@@ -44,6 +44,11 @@ type View struct {
 	Now time.Time
 	// Floors in force, by service; a service without an entry has none.
 	Floors map[string]uint32
+	// Floors in force over parts of the nodes, in any order.
+	Parts []Part
+	// Who had which seat when the rollout began that is being walked back; nil:
+	// none is.
+	Prefer []*v1.Seat
 	// Frozen says that the operator keeps Roster off a node for now: it keeps
 	// what it has and gets nothing new. nil: none is.
 	Frozen func(*v1.Node) bool
@@ -59,6 +64,8 @@ type Target struct {
 	Shortages []*v1.Shortage
 	// What stands in for what was lost, beside the seats: by node, then service.
 	Loans []*v1.Loan
+	// How good the spread is, where keys cross and that is not certain.
+	Spreads []*v1.SpreadBound
 }
 
 // PoolSize is how many members a pool should have and gets.
