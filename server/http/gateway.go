@@ -33,30 +33,16 @@ func (c Config) gateway() (http.Handler, error) {
 	ctx := context.Background() // it is used for nothing but the registration
 	var faults []error
 	for _, register := range []func(context.Context, *runtime.ServeMux, grpc.ClientConnInterface) error{
-		func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return gateway.RegisterTopologyServiceHandlerClient(ctx, mux, v1.NewTopologyServiceClient(conn))
-		},
-		func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return gateway.RegisterNodeServiceHandlerClient(ctx, mux, v1.NewNodeServiceClient(conn))
-		},
-		func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return gateway.RegisterAssignmentServiceHandlerClient(ctx, mux, v1.NewAssignmentServiceClient(conn))
-		},
-		func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return gateway.RegisterEndpointServiceHandlerClient(ctx, mux, v1.NewEndpointServiceClient(conn))
-		},
-		func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return gateway.RegisterClusterServiceHandlerClient(ctx, mux, v1.NewClusterServiceClient(conn))
-		},
-		func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return gateway.RegisterEventServiceHandlerClient(ctx, mux, v1.NewEventServiceClient(conn))
-		},
-		func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return gateway.RegisterPlanServiceHandlerClient(ctx, mux, v1.NewPlanServiceClient(conn))
-		},
-		func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
-			return gateway.RegisterGuardServiceHandlerClient(ctx, mux, v1.NewGuardServiceClient(conn))
-		},
+		with(v1.NewTopologyServiceClient, gateway.RegisterTopologyServiceHandlerClient),
+		with(v1.NewNodeServiceClient, gateway.RegisterNodeServiceHandlerClient),
+		with(v1.NewAssignmentServiceClient, gateway.RegisterAssignmentServiceHandlerClient),
+		with(v1.NewEndpointServiceClient, gateway.RegisterEndpointServiceHandlerClient),
+		with(v1.NewClusterServiceClient, gateway.RegisterClusterServiceHandlerClient),
+		with(v1.NewEventServiceClient, gateway.RegisterEventServiceHandlerClient),
+		with(v1.NewPlanServiceClient, gateway.RegisterPlanServiceHandlerClient),
+		with(v1.NewGuardServiceClient, gateway.RegisterGuardServiceHandlerClient),
+		with(v1.NewRolloutServiceClient, gateway.RegisterRolloutServiceHandlerClient),
+		with(v1.NewWhatIfServiceClient, gateway.RegisterWhatIfServiceHandlerClient),
 	} {
 		faults = append(faults, register(ctx, mux, c.API))
 	}
@@ -64,6 +50,13 @@ func (c Config) gateway() (http.Handler, error) {
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 		mux.ServeHTTP(w, r)
 	}), errors.Join(faults...)
+}
+
+// with makes the registration of one service.
+func with[C any](client func(grpc.ClientConnInterface) C, register func(context.Context, *runtime.ServeMux, C) error) func(context.Context, *runtime.ServeMux, grpc.ClientConnInterface) error {
+	return func(ctx context.Context, mux *runtime.ServeMux, conn grpc.ClientConnInterface) error {
+		return register(ctx, mux, client(conn))
+	}
 }
 
 // passed says which headers reach the gRPC server: the cluster id that a call is

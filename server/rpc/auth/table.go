@@ -52,6 +52,15 @@ var table = map[string][]identity.Role{
 	v1.PlanService_ApprovePlan_FullMethodName: operators,
 	v1.PlanService_RejectPlan_FullMethodName:  operators,
 
+	v1.RolloutService_GetRollout_FullMethodName:    readers,
+	v1.RolloutService_PauseRollout_FullMethodName:  operators,
+	v1.RolloutService_ResumeRollout_FullMethodName: operators,
+	v1.RolloutService_AbortRollout_FullMethodName:  operators,
+
+	v1.WhatIfService_Simulate_FullMethodName: readers,
+	v1.WhatIfService_Survive_FullMethodName:  readers,
+	v1.WhatIfService_Explain_FullMethodName:  readers,
+
 	v1.GuardService_CreateFreeze_FullMethodName: operators,
 	v1.GuardService_DeleteFreeze_FullMethodName: operators,
 	v1.GuardService_GetGuard_FullMethodName:     readers,

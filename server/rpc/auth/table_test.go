@@ -56,7 +56,7 @@ func TestEveryMethodIsInTheTableAndNothingElseIs(t *testing.T) {
 }
 
 // verbs that begin the names of methods which change nothing.
-var verbs = []string{"Get", "List", "Watch", "Plan", "Diff", "Check"}
+var verbs = []string{"Get", "List", "Watch", "Plan", "Diff", "Check", "Simulate", "Survive", "Explain"}
 
 func TestRolesMayCallWhatTheyShould(t *testing.T) {
 	for _, m := range declared(t) {
