@@ -141,7 +141,7 @@ func (d *draft) settleFloors() {
 		return
 	}
 	before := d.floors
-	d.floors = rollout.AdvanceFloors(before, d.effective, d.ready)
+	d.floors = rollout.AdvanceFloors(before, d.effective, rollout.PartsOf(before), d.ready)
 	for _, service := range slices.Sorted(maps.Keys(d.touched)) {
 		old, now := before[service].GetFloor(), d.floors[service].GetFloor()
 		target, ready := d.floors[service].GetTarget(), d.ready[service]

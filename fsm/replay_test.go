@@ -238,13 +238,13 @@ func restrained(t *rapid.T, before, after *State, now time.Time) {
 
 // mirrors checks what a state says against a walk over all of it.
 func mirrors(t *rapid.T, s *State) {
-	if want := rollout.ReadyCounts(s.Nodes()); !maps.Equal(want, s.ReadyCounts()) {
+	if want := rollout.ReadyCounts(s.Nodes(), s.floors); !maps.Equal(want, s.ReadyCounts()) {
 		t.Fatalf("ready counts %v, by walking %v", s.ReadyCounts(), want)
 	}
 	if s.nodeCount != len(s.Nodes()) {
 		t.Fatalf("%d nodes counted, there are %d", s.nodeCount, len(s.Nodes()))
 	}
-	floors := rollout.AdvanceFloors(s.floors, s.effective, s.ready)
+	floors := rollout.AdvanceFloors(s.floors, s.effective, rollout.PartsOf(s.floors), s.ready)
 	for service, f := range floors {
 		if !proto.Equal(f, s.floors[service]) {
 			t.Fatalf("the floor of %s in force is %v, it should be %v", service, s.floors[service], f)

@@ -146,7 +146,7 @@ func (l *loader) finish(trailer *storev1.SnapshotTrailer, sum uint32) error {
 			return fmt.Errorf("%w: %w", ErrSnapshot, err)
 		}
 	}
-	l.nodeCount, l.ready = len(l.nodes), rollout.ReadyCounts(l.nodes)
+	l.nodeCount, l.ready = len(l.nodes), rollout.ReadyCounts(l.nodes, l.floors)
 	for _, n := range l.nodes {
 		l.unconfirmed += counts(n.GetUnconfirmed())
 	}

@@ -27,7 +27,7 @@ func placementView(c *core, effective *v1.Topology, nodes []*v1.Node, freezes []
 	view.Now, view.Floors = now, make(map[string]uint32, len(c.floors))
 	floors := c.floors
 	if effective != c.effective {
-		floors = rollout.AdvanceFloors(floors, effective, c.ready)
+		floors = rollout.AdvanceFloors(floors, effective, rollout.PartsOf(floors), c.ready)
 	}
 	for service, f := range floors {
 		view.Floors[service] = f.GetFloor()
@@ -63,7 +63,7 @@ func Rollout(s *State, effective *v1.Topology, target *placement.Target, now tim
 	if effective == s.effective {
 		view.Revision = s.revision()
 	} else {
-		view.Floors = rollout.AdvanceFloors(view.Floors, effective, s.ready)
+		view.Floors = rollout.AdvanceFloors(view.Floors, effective, rollout.PartsOf(view.Floors), s.ready)
 		// Applying it is the operator's order, which needs no approval.
 		view.Restraints.Open = true
 	}

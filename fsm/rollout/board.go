@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"roster/fsm/placement"
+	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -31,6 +32,7 @@ type board struct {
 	outlooks map[string]outlook // by service
 	unproved map[seatOf]*slot   // a member that was lost too lately, or nil
 	moves    []*v1.Move
+	parts    []*storev1.FloorInForce // what the target asks of parts
 	// Why nothing more could be done, see wait.go.
 	blocked []string
 	said    map[string]bool
@@ -95,8 +97,9 @@ func newBoard(v View) *board {
 	for _, l := range v.Target.Loans {
 		b.reasons[spot{l.GetPool(), l.GetNode(), l.GetService()}] = l.GetReason()
 	}
-	counts := ReadyCounts(v.Nodes)
-	b.ledger = newLedger(counts, v.Floors)
+	b.parts = v.parts()
+	floors, counts := withParts(v.Floors, b.parts, v.Nodes)
+	b.ledger = newLedger(counts, floors)
 	for _, n := range v.Nodes {
 		h := &host{Node: n, heard: v.Heard == nil || v.Heard(n.GetId())}
 		b.hosts = append(b.hosts, h)
@@ -136,7 +139,7 @@ func (b *board) addSlot(h *host, service string, a *v1.Assignment, seat, loan st
 	}
 	if s.phase == ready && !h.heard {
 		// It counts as ready, but nothing is taken away on the strength of it.
-		b.ledger.left[service]--
+		b.ledger.discount(h.Node, service)
 	}
 }
 
@@ -234,9 +237,9 @@ func (b *board) move(s *slot, action v1.Action, reason string) *v1.Move {
 // propose adds a permitted move to the wave, and takes what it takes.
 func (b *board) propose(s *slot, m *v1.Move) {
 	lost := b.ledger.lossesOf(s.host.Node, s.service, m.GetAction())
-	b.ledger.take(s.host.GetId(), lost)
+	b.ledger.take(s.host.Node, lost)
 	s.action, s.held = m.GetAction(), false
 	s.mates(func(other *slot) { other.restarted = other.restarted || slices.Contains(lost, other.service) })
-	b.grant(m)
+	b.grant(s, m)
 	b.moves = append(b.moves, m)
 }

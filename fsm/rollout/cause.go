@@ -71,7 +71,7 @@ func (b *board) cause(s *slot, action v1.Action) v1.Cause {
 		case b.v.Restraints.Open:
 			repair = l.vacant
 		default:
-			repair = l.vacant || b.short(s.service)
+			repair = l.vacant || b.short(s)
 		}
 	case v1.Action_ACTION_RESEAT:
 		repair = s.wantedHere() && !s.borrowed && b.lossesOf(s.pool, s.service).vacant ||
@@ -83,10 +83,8 @@ func (b *board) cause(s *slot, action v1.Action) v1.Cause {
 	return v1.Cause_CAUSE_REBALANCE
 }
 
-// short: fewer are ready than the floor in force.
-func (b *board) short(service string) bool {
-	return b.ledger.before[service] < b.ledger.floors[service].GetFloor()
-}
+// short: fewer are ready than a floor in force that it counts for.
+func (b *board) short(s *slot) bool { return b.ledger.short(s.host.Node, s.service) != "" }
 
 // repairs: it is on its way to make up for a loss. That counts for no
 // max_moving.

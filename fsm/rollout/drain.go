@@ -42,7 +42,7 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 	ahead, ready := b.outlookOf(s.service), b.ledger.left[s.service]
 	lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_DRAIN)
 	if len(lost) > 0 { // else it serves nobody, and may end at once
-		if blocked, ok := b.ledger.allows(lost); !ok {
+		if blocked, ok := b.ledger.allows(h.Node, lost); !ok {
 			b.block(s, v1.Action_ACTION_DRAIN, blocked)
 			return
 		}

@@ -57,10 +57,10 @@ func (c *cluster) takeStock() {
 	for service, n := range ready {
 		counted[service] = uint32(n)
 	}
-	if got := ReadyCounts(c.nodes); !reflect.DeepEqual(got, counted) {
+	if got := ReadyCounts(c.nodes, c.floors); !reflect.DeepEqual(got, counted) {
 		c.t.Fatalf("ReadyCounts is %v, really ready are %v", got, counted)
 	}
-	c.floors = AdvanceFloors(c.floors, c.top, counted)
+	c.floors = AdvanceFloors(c.floors, c.top, nil, counted)
 	got := map[string]uint32{}
 	for service, f := range c.floors {
 		got[service] = f.Floor

@@ -28,7 +28,7 @@ func Next(v View) Step {
 			b.drain(false)
 		}
 	}
-	step := Step{Moves: b.moves, Held: b.allowed.held, Waiting: b.waiting()}
+	step := Step{Moves: b.moves, Held: b.allowed.held, Waiting: b.waiting(), Parts: b.parts}
 	step.Done = len(step.Moves) == 0 && len(step.Waiting) == 0
 	return step
 }
@@ -112,7 +112,7 @@ func (b *board) undrain() {
 				continue
 			}
 			lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_UNDRAIN)
-			if blocked, ok := b.ledger.allows(lost); !ok {
+			if blocked, ok := b.ledger.allows(h.Node, lost); !ok {
 				b.block(s, v1.Action_ACTION_UNDRAIN, blocked)
 				continue
 			}
@@ -133,7 +133,7 @@ func (b *board) start(cause v1.Cause) {
 
 // startForFloors begins the seats that an order gives to a service under its floor.
 func (b *board) startForFloors() {
-	b.startWhere(v1.Cause_CAUSE_REBALANCE, func(s *slot) bool { return !s.borrowed && b.short(s.service) })
+	b.startWhere(v1.Cause_CAUSE_REBALANCE, func(s *slot) bool { return !s.borrowed && b.short(s) })
 }
 
 func (b *board) startWhere(cause v1.Cause, wanted func(*slot) bool) {
@@ -164,14 +164,14 @@ func (b *board) missing(s *slot, cause v1.Cause) bool {
 func (b *board) startTogether(h *host, together []*slot, repair bool) {
 	first := together[0]
 	lost := b.ledger.lossesOf(h.Node, first.service, v1.Action_ACTION_START)
-	if b.endsSessions(first) && !(repair && b.short(first.service)) {
+	if b.endsSessions(first) && !(repair && b.short(first)) {
 		return
 	}
 	if len(lost) > 0 && !h.heard {
 		b.unheard(h)
 		return
 	}
-	if blocked, ok := b.ledger.allows(lost); !ok {
+	if blocked, ok := b.ledger.allows(h.Node, lost); !ok {
 		b.block(first, v1.Action_ACTION_START, blocked)
 		return
 	}

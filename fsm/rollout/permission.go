@@ -12,7 +12,7 @@ type permission struct {
 	asks map[moveKey]bool // of held moves, so that each is told once
 	// Moves of approved plans.
 	approved map[moveKey]bool
-	// Starts that are on their way to be ready, by service.
+	// Starts that are on their way to be ready, by FloorKey.
 	coming map[string]uint32
 	// Nodes that mend a pool now, by pool: a slow hold lets one do so at a time.
 	mending map[string]map[string]bool
@@ -41,7 +41,7 @@ func (b *board) newPermission() *permission {
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
 			if s.phase == starting {
-				p.coming[s.service]++
+				p.expect(b.ledger, h.Node, s.service)
 			}
 			if b.repairs(s) {
 				p.mend(s.assignment.GetPool(), h.GetId())
@@ -51,6 +51,13 @@ func (b *board) newPermission() *permission {
 	return p
 }
 
+// expect notes that an instance will be ready.
+func (p *permission) expect(l *ledger, n *v1.Node, service string) {
+	for _, key := range l.parts.keys(n, service) {
+		p.coming[key]++
+	}
+}
+
 func (p *permission) mend(pool, node string) {
 	if p.mending[pool] == nil {
 		p.mending[pool] = map[string]bool{}
@@ -58,9 +65,15 @@ func (p *permission) mend(pool, node string) {
 	p.mending[pool][node] = true
 }
 
-// underFloor: fewer are ready, or on their way to be, than the floor in force.
-func (b *board) underFloor(service string) bool {
-	return b.ledger.before[service]+b.allowed.coming[service] < b.ledger.floors[service].GetFloor()
+// underFloor: fewer are ready, or on their way to be, than a floor in force that a
+// node would count for.
+func (b *board) underFloor(n *v1.Node, service string) bool {
+	for _, key := range b.ledger.parts.keys(n, service) {
+		if b.ledger.before[key]+b.allowed.coming[key] < b.ledger.floors[key].GetFloor() {
+			return true
+		}
+	}
+	return false
 }
 
 // permitted says whether a move that is safe may be made. One that may not is
@@ -86,7 +99,7 @@ func (b *board) ask(s *slot, m *v1.Move) (why string, ok bool) {
 	if why, ok := r.withoutPolicy(s.host.Node, m, b.v.Now, b.underFloor); !ok {
 		return why, false
 	}
-	if r.Hold != nil && !restores(m, b.underFloor) {
+	if r.Hold != nil && !restores(s.host.Node, m, b.underFloor) {
 		// It is slow, else it would not have come so far.
 		mending := b.allowed.mending[m.GetPool()]
 		if len(mending) > 0 && !mending[m.GetNode()] {
@@ -100,10 +113,10 @@ func (b *board) ask(s *slot, m *v1.Move) (why string, ok bool) {
 }
 
 // grant notes what a permitted move takes up.
-func (b *board) grant(m *v1.Move) {
+func (b *board) grant(s *slot, m *v1.Move) {
 	switch m.GetAction() {
 	case v1.Action_ACTION_START, v1.Action_ACTION_UNDRAIN:
-		b.allowed.coming[m.GetService()]++
+		b.allowed.expect(b.ledger, s.host.Node, m.GetService())
 	}
 	if m.GetCause() == v1.Cause_CAUSE_REPAIR {
 		b.allowed.mend(m.GetPool(), m.GetNode())

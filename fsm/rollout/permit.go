@@ -21,6 +21,14 @@ type Restraints struct {
 	// An order of the operator is being carried out: what it brings needs no
 	// approval.
 	Open bool
+	// The operator's word that the order waits; nil: it goes on. Repair does not
+	// wait.
+	Pause *v1.Pause
+	// The nodes that the order goes to first; nil: it has no canary, or that is
+	// over.
+	Canary *v1.Canary
+	// The operator accepts that floors are broken where there is no other way.
+	AcceptGap bool
 }
 
 // Held is a move that is safe, and is not made.
@@ -33,8 +41,8 @@ type Held struct {
 // Permits says whether a move may be made to a node, and if not, why. Reasons
 // come in this order: a freeze; what the host or its agent does not let happen;
 // a hold; policy. underFloor says whether a service has fewer ready, those on
-// their way included, than its floor in force.
-func (r Restraints) Permits(n *v1.Node, m *v1.Move, policy *v1.Policy, now time.Time, underFloor func(service string) bool) (why string, ok bool) {
+// their way included, than a floor in force that the node would count for.
+func (r Restraints) Permits(n *v1.Node, m *v1.Move, policy *v1.Policy, now time.Time, underFloor func(n *v1.Node, service string) bool) (why string, ok bool) {
 	if why, ok := r.withoutPolicy(n, m, now, underFloor); !ok {
 		return why, false
 	}
@@ -45,11 +53,11 @@ func (r Restraints) Permits(n *v1.Node, m *v1.Move, policy *v1.Policy, now time.
 }
 
 // withoutPolicy asks everything but who decides.
-func (r Restraints) withoutPolicy(n *v1.Node, m *v1.Move, now time.Time, underFloor func(service string) bool) (why string, ok bool) {
+func (r Restraints) withoutPolicy(n *v1.Node, m *v1.Move, now time.Time, underFloor func(n *v1.Node, service string) bool) (why string, ok bool) {
 	if why := Forbidden(r.Freezes, n, m, now); why != "" {
 		return why, false
 	}
-	if r.Hold == nil || restores(m, underFloor) || r.Hold.GetSlow() && m.GetCause() == v1.Cause_CAUSE_REPAIR {
+	if r.Hold == nil || restores(n, m, underFloor) || r.Hold.GetSlow() && m.GetCause() == v1.Cause_CAUSE_REPAIR {
 		return "", true
 	}
 	return "Roster holds: " + r.Hold.GetReason(), false
@@ -150,10 +158,10 @@ func neverStop(n *v1.Node, service string) bool {
 }
 
 // restores: a move that brings back what a floor lacks.
-func restores(m *v1.Move, underFloor func(service string) bool) bool {
+func restores(n *v1.Node, m *v1.Move, underFloor func(n *v1.Node, service string) bool) bool {
 	switch m.GetAction() {
 	case v1.Action_ACTION_START, v1.Action_ACTION_UNDRAIN:
-		return underFloor(m.GetService())
+		return underFloor(n, m.GetService())
 	}
 	return false
 }

@@ -182,7 +182,7 @@ func TestReasonsComeInTheirOrder(t *testing.T) {
 	r := Restraints{Freezes: []*v1.Freeze{freezeOf("all", noon.Add(time.Hour))}, Hold: holding(false)}
 	ask := func(want string) {
 		t.Helper()
-		why, ok := r.Permits(n, m, policy, noon, func(string) bool { return false })
+		why, ok := r.Permits(n, m, policy, noon, func(*v1.Node, string) bool { return false })
 		if ok != (want == "") || !strings.Contains(why, want) {
 			t.Errorf("%v, %q, want %q", ok, why, want)
 		}

@@ -1,6 +1,9 @@
 package rollout
 
-import v1 "roster/proto/roster/v1"
+import (
+	storev1 "roster/proto/roster/store/v1"
+	v1 "roster/proto/roster/v1"
+)
 
 // Ready reports whether a node counts for the floor of a service: it is wanted
 // serving there, its probe passed in the last report, and the node is up or
@@ -9,13 +12,18 @@ func Ready(n *v1.Node, service string) bool {
 	return live(n) && wantedServing(n, service) && serving(n, service)
 }
 
-// ReadyCounts counts the ready nodes of every service that has one.
-func ReadyCounts(nodes []*v1.Node) map[string]uint32 {
-	counts := map[string]uint32{}
+// ReadyCounts counts the ready nodes of every service, and of every part of the
+// nodes that a floor is over, by FloorKey; what has none is not in it.
+func ReadyCounts(nodes []*v1.Node, floors map[string]*storev1.FloorInForce) map[string]uint32 {
+	counts, parts := map[string]uint32{}, partsOf(floors)
 	for _, n := range nodes {
 		for _, a := range n.GetAssignments() {
-			if Ready(n, a.GetService()) {
-				counts[a.GetService()]++
+			if !Ready(n, a.GetService()) {
+				continue
+			}
+			counts[a.GetService()]++
+			for _, key := range parts.of(n, a.GetService()) {
+				counts[key]++
 			}
 		}
 	}

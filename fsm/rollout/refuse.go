@@ -3,6 +3,7 @@ package rollout
 import (
 	"fmt"
 
+	"roster/fsm/placement"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
@@ -16,11 +17,11 @@ func Refuse(nodes []*v1.Node, floors map[string]*storev1.FloorInForce, moves []*
 	for _, n := range nodes {
 		byID[n.GetId()] = n
 	}
-	return RefuseCounted(ReadyCounts(nodes), func(id string) *v1.Node { return byID[id] }, floors, moves)
+	return RefuseCounted(ReadyCounts(nodes, floors), func(id string) *v1.Node { return byID[id] }, floors, moves)
 }
 
-// RefuseCounted is Refuse for a caller that keeps the ready counts, and would
-// not walk over every node.
+// RefuseCounted is Refuse for a caller that keeps the ready counts, those of parts
+// included, and would not walk over every node.
 func RefuseCounted(ready map[string]uint32, node func(id string) *v1.Node, floors map[string]*storev1.FloorInForce, moves []*v1.Move) []Refusal {
 	l := newLedger(ready, floors)
 	var refused []Refusal
@@ -30,18 +31,22 @@ func RefuseCounted(ready map[string]uint32, node func(id string) *v1.Node, floor
 			continue
 		}
 		lost := l.lossesOf(n, m.GetService(), m.GetAction())
-		if blocked, ok := l.allows(lost); !ok {
+		if blocked, ok := l.allows(n, lost); !ok {
 			refused = append(refused, Refusal{m.GetNode(), m.GetService(), l.explain(m, blocked)})
 			continue
 		}
-		l.take(m.GetNode(), lost)
+		l.take(n, lost)
 	}
 	return refused
 }
 
-// explain says why a move is blocked by the floor of a service.
-func (l *ledger) explain(m *v1.Move, blocked string) string {
-	floor := fmt.Sprintf("%s has %d ready and a floor in force of %d", blocked, l.left[blocked], l.floors[blocked].GetFloor())
+// explain says why a move is blocked by a floor.
+func (l *ledger) explain(m *v1.Move, key string) string {
+	floor := l.tell(key, l.left[key])
+	blocked := key
+	if f := l.floors[key]; f != nil {
+		blocked = f.GetService()
+	}
 	switch {
 	case blocked == m.GetService() && m.GetAction() == v1.Action_ACTION_DRAIN:
 		return fmt.Sprintf("draining %s on %s: %s", m.GetService(), m.GetNode(), floor)
@@ -51,4 +56,13 @@ func (l *ledger) explain(m *v1.Move, blocked string) string {
 		return fmt.Sprintf("stopping %s on %s restarts %s there: %s", m.GetService(), m.GetNode(), blocked, floor)
 	}
 	return fmt.Sprintf("starting %s on %s restarts %s there: %s", m.GetService(), m.GetNode(), blocked, floor)
+}
+
+// tell says what is ready for a floor in force.
+func (l *ledger) tell(key string, ready uint32) string {
+	f := l.floors[key]
+	if part := placement.PartName(f.GetWhere()); part != "" {
+		return fmt.Sprintf("%s has %d ready in %s and a floor in force of %d there", f.GetService(), ready, part, f.GetFloor())
+	}
+	return fmt.Sprintf("%s has %d ready and a floor in force of %d", key, ready, f.GetFloor())
 }

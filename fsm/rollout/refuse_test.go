@@ -144,7 +144,7 @@ func TestOneRestartIsCountedOnce(t *testing.T) {
 
 func TestAFloorComesIntoForceWhenItWasReached(t *testing.T) {
 	top := func(n uint32) *v1.Topology { return floor(topologyOf(count("imap", 3, "imap")), "imap", n) }
-	floors := AdvanceFloors(nil, top(3), nil)
+	floors := AdvanceFloors(nil, top(3), nil, nil)
 	for i, step := range []struct {
 		target, ready, want uint32
 	}{
@@ -159,16 +159,16 @@ func TestAFloorComesIntoForceWhenItWasReached(t *testing.T) {
 		{0, 0, 0},
 	} {
 		before := floors
-		floors = AdvanceFloors(floors, top(step.target), map[string]uint32{"imap": step.ready})
+		floors = AdvanceFloors(floors, top(step.target), nil, map[string]uint32{"imap": step.ready})
 		if got := floors["imap"]; got.Floor != step.want || got.Target != step.target {
 			t.Errorf("step %d: %v, want %d", i, got, step.want)
 		}
-		if again := AdvanceFloors(floors, top(step.target), map[string]uint32{"imap": step.ready}); again["imap"] != floors["imap"] {
+		if again := AdvanceFloors(floors, top(step.target), nil, map[string]uint32{"imap": step.ready}); again["imap"] != floors["imap"] {
 			t.Errorf("step %d: nothing changed, but the record did", i)
 		}
 		_ = before
 	}
-	if left := AdvanceFloors(floors, nil, nil); len(left) > 0 {
+	if left := AdvanceFloors(floors, nil, nil, nil); len(left) > 0 {
 		t.Errorf("without a topology, %v", left)
 	}
 }

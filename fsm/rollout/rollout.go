@@ -11,6 +11,7 @@
 package rollout
 
 import (
+	"slices"
 	"time"
 
 	"roster/fsm/placement"
@@ -31,7 +32,9 @@ type View struct {
 	Target *placement.Target
 	// All registered nodes, in any order.
 	Nodes []*v1.Node
-	// Floors in force by service; a service without an entry has no floor.
+	// Floors in force by FloorKey; a service without an entry has no floor. Parts
+	// that the target no longer asks for do not count, and those that it asks for
+	// anew do.
 	Floors map[string]*storev1.FloorInForce
 	// Heard says whether a node was heard within two heartbeats; nothing is
 	// drained or stopped elsewhere. nil: every node was.
@@ -41,6 +44,14 @@ type View struct {
 
 	// Only moves of this cause, whatever policy says; see Propose.
 	only v1.Cause
+}
+
+// parts is what its target asks of parts of the nodes.
+func (v View) parts() []*storev1.FloorInForce {
+	if !slices.ContainsFunc(v.Topology.GetServices(), func(s *v1.Service) bool { return len(s.GetFloors()) > 0 }) {
+		return nil
+	}
+	return PartTargets(v.Topology, v.Target, v.Nodes)
 }
 
 // Step is what to propose now.
@@ -53,6 +64,11 @@ type Step struct {
 	Waiting []string
 	// Every set is the target's, and every node that is up has become ready.
 	Done bool
+	// The moves are of one node and break a floor, since there is no other way and
+	// the operator accepts it.
+	Gap bool
+	// What the target asks of parts of the nodes.
+	Parts []*storev1.FloorInForce
 }
 
 // Refusal is why one move is not done.

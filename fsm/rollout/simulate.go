@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -17,6 +18,7 @@ type simulation struct {
 	view   View
 	at     map[string]int // place of a node in view.Nodes
 	own    map[string]bool
+	parts  []*storev1.FloorInForce // what the target asks of parts
 	ready  map[string]uint32
 	drains map[string]*durationpb.Duration
 	since  *timestamppb.Timestamp
@@ -24,7 +26,7 @@ type simulation struct {
 
 func newSimulation(v View) *simulation {
 	s := &simulation{
-		view: v, at: map[string]int{}, own: map[string]bool{},
+		view: v, parts: v.parts(), at: map[string]int{}, own: map[string]bool{},
 		drains: map[string]*durationpb.Duration{}, since: timestamppb.New(v.Now),
 	}
 	s.view.Nodes = slices.Clone(v.Nodes)
@@ -40,8 +42,9 @@ func newSimulation(v View) *simulation {
 
 // count takes stock, and advances the floors in force.
 func (s *simulation) count() {
-	s.ready = ReadyCounts(s.view.Nodes)
-	s.view.Floors = AdvanceFloors(s.view.Floors, s.view.Topology, s.ready)
+	s.view.Floors = AdvanceFloors(s.view.Floors, s.view.Topology, s.parts, nil)
+	s.ready = ReadyCounts(s.view.Nodes, s.view.Floors)
+	s.view.Floors = AdvanceFloors(s.view.Floors, s.view.Topology, s.parts, s.ready)
 }
 
 func (s *simulation) lowest(so map[string]uint32) {

@@ -23,7 +23,7 @@ func (b *board) stop() {
 				continue
 			}
 			lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_STOP)
-			if blocked, ok := b.ledger.allows(lost); !ok {
+			if blocked, ok := b.ledger.allows(h.Node, lost); !ok {
 				b.block(s, v1.Action_ACTION_STOP, blocked)
 				b.hold(s)
 				continue

@@ -58,7 +58,7 @@ func CheckStop(nodes []*v1.Node, floors map[string]*storev1.FloorInForce, ids []
 		slices.SortFunc(unknown, placement.Compare)
 		return StopCheck{}, fmt.Errorf("check a stop of %s: %w", strings.Join(unknown, ", "), ErrUnknownNode)
 	}
-	return judge(rollout.ReadyCounts(nodes), rollout.ReadyCounts(left), floors), nil
+	return judge(rollout.ReadyCounts(nodes, floors), rollout.ReadyCounts(left, floors), floors), nil
 }
 
 func judge(before, after map[string]uint32, floors map[string]*storev1.FloorInForce) StopCheck {
