@@ -40,7 +40,7 @@ func KnownServices() []string {
 }
 
 // Effective returns a copy with every default filled in: an entry for each
-// service that a pool names, the whole policy, and lend and min of each pool.
+// service that a pool names, the whole policy but for a canary, and lend and min of each pool.
 // What the file says is kept; entries that were added follow in the order in
 // which the pools name them.
 func Effective(t *v1.Topology) *v1.Topology {
@@ -116,6 +116,13 @@ func completePolicy(p *v1.Policy) {
 	p.HoldMax = duration(p.HoldMax, 15*60)
 	p.Repair = automation(p.Repair)
 	p.Rebalance = automation(p.Rebalance)
+	// Without the key there is no canary, and nothing to fill in.
+	if r := p.Rollout; r != nil {
+		r.Bake = duration(r.Bake, 10*60)
+		if r.OnFail == v1.OnFail_ON_FAIL_UNSPECIFIED {
+			r.OnFail = v1.OnFail_ON_FAIL_PAUSE
+		}
+	}
 }
 
 func seconds(n int64) *durationpb.Duration { return &durationpb.Duration{Seconds: n} }

@@ -65,6 +65,7 @@ func TestTheReferenceStatesTheBoundsThatAreKept(t *testing.T) {
 		{"replace_after", span(minDownAfter, maxReplaceAfter)},
 		{"return_after", span(minReturnAfter, maxReturnAfter)},
 		{"hold_max", span(minHoldMax, maxHoldMax)},
+		{"bake", span(minBake, maxBake)},
 	} {
 		if !strings.Contains(string(text), "| `"+c.key+"` | "+c.bound+" |") {
 			t.Errorf("the reference does not say that %s takes %s", c.key, c.bound)

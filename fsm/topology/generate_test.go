@@ -49,7 +49,12 @@ func drawTopology(t *rapid.T) *v1.Topology {
 		}
 		used = append(used, p.Services...)
 		count := rapid.Uint32Range(1, 20).Draw(t, "count")
+		p.Shared = i > 0 && rapid.IntRange(0, 3).Draw(t, "shared") == 0
 		switch {
+		case p.Shared && rapid.Bool().Draw(t, "shared by all"):
+			p.Size = &v1.Pool_All{All: true}
+		case p.Shared:
+			p.Size = &v1.Pool_Count{Count: count}
 		case i > 0 && rapid.Bool().Draw(t, "fixed"):
 			p.Size = &v1.Pool_Count{Count: count}
 		case weights:
@@ -81,13 +86,43 @@ func drawTopology(t *rapid.T) *v1.Topology {
 			if rapid.Bool().Draw(t, "has drain") {
 				s.Drain = drawDuration(t, "drain", minDrain, maxDrain)
 			}
+			s.Data = v1.Data(rapid.Int32Range(0, 2).Draw(t, "data"))
+			s.Floors = drawFloors(t, top, name)
 			top.Services = append(top.Services, s)
 		}
 	}
 	if rapid.Bool().Draw(t, "has policy") {
 		top.Policy = drawPolicy(t)
 	}
+	if rapid.Bool().Draw(t, "has survives") {
+		top.Survives = &v1.Survives{
+			Nodes: rapid.Uint32Range(0, 2).Draw(t, "nodes"), Zones: rapid.Uint32Range(0, 1).Draw(t, "zones"),
+			Regions: rapid.Uint32Range(0, 1).Draw(t, "regions"), Members: rapid.Uint32Range(0, 2).Draw(t, "members"),
+		}
+	}
 	return top
+}
+
+// drawFloors draws further floors of a service that can hold: over each value of
+// a label, or over what one of its pools says of its nodes.
+func drawFloors(t *rapid.T, top *v1.Topology, service string) []*v1.Floor {
+	var floors []*v1.Floor
+	for _, key := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"zone", "region", "on", "a/b.c_d-e"}), 0, 2, rapid.ID).Draw(t, "per") {
+		floors = append(floors, &v1.Floor{Min: 1, Per: key})
+	}
+	if !rapid.Bool().Draw(t, "has where floor") {
+		return floors
+	}
+	for _, p := range top.GetPools() {
+		if slices.Contains(p.GetServices(), service) && len(p.GetWhere()) > 0 {
+			floor := &v1.Floor{Min: 1, Where: proto.CloneOf(p).GetWhere()}
+			if rapid.Bool().Draw(t, "per too") {
+				floor.Per = "rack"
+			}
+			return append(floors, floor)
+		}
+	}
+	return floors
 }
 
 func drawPolicy(t *rapid.T) *v1.Policy {
@@ -104,6 +139,12 @@ func drawPolicy(t *rapid.T) *v1.Policy {
 		p.ReplaceAfter = drawDuration(t, "replace_after", maxDownAfter, maxReplaceAfter)
 		p.ReturnAfter = drawDuration(t, "return_after", minReturnAfter, maxReturnAfter)
 		p.HoldMax = drawDuration(t, "hold_max", minHoldMax, maxHoldMax)
+	}
+	if rapid.Bool().Draw(t, "has rollout") {
+		p.Rollout = &v1.RolloutPolicy{Canary: rapid.Uint32Range(0, maxCanary).Draw(t, "canary"), OnFail: v1.OnFail(rapid.Int32Range(0, 2).Draw(t, "on_fail"))}
+		if rapid.Bool().Draw(t, "has bake") {
+			p.Rollout.Bake = drawDuration(t, "bake", minBake, maxBake)
+		}
 	}
 	return p
 }

@@ -68,25 +68,53 @@ func (f *findings) holds(t *v1.Topology, sets []nodeSet) {
 	f.floors(t, sets)
 }
 
-// floors refuses a floor above what all pools of a service can ever have.
+// floors refuses a floor above what all pools of a service can ever have, as a
+// whole or in the part of the nodes that the floor is over.
 func (f *findings) floors(t *v1.Topology, sets []nodeSet) {
 	for i, s := range t.GetServices() {
-		most := 0
-		for j, pool := range t.GetPools() {
-			if !slices.Contains(pool.GetServices(), s.GetName()) {
-				continue
-			}
-			size := unbounded
-			if count, ok := pool.GetSize().(*v1.Pool_Count); ok {
-				size = int(count.Count)
-			}
-			if sets[j].listed {
-				size = min(size, len(sets[j].ids))
-			}
-			most = min(most+size, unbounded)
+		at := path{"services"}.item(i)
+		if most := mostOf(t, sets, s.GetName(), nil); int(s.GetFloor()) > most {
+			f.add(ruleFloorHolds, at.to("floor"), fmt.Sprintf("a floor of %d for %s can never hold: its pools have %d nodes at most", s.GetFloor(), s.GetName(), most), "lower the floor, or give its pools more nodes")
 		}
-		if int(s.GetFloor()) > most {
-			f.add(ruleFloorHolds, path{"services"}.item(i).to("floor"), fmt.Sprintf("a floor of %d for %s can never hold: its pools have %d nodes at most", s.GetFloor(), s.GetName(), most), "lower the floor, or give its pools more nodes")
+		for j, floor := range s.GetFloors() {
+			if most := mostOf(t, sets, s.GetName(), floor.GetWhere()); int(floor.GetMin()) > most {
+				f.add(rulePartHolds, at.to("floors").item(j).to("min"), fmt.Sprintf("a floor of %d for %s%s can never hold: its pools have %d nodes at most there", floor.GetMin(), s.GetName(), inPart(floor), most), "lower the min, or give its pools more nodes there")
+			}
 		}
 	}
+}
+
+// mostOf is how many nodes with some labels all pools of a service can have, as
+// far as ids, counts and labels decide it.
+func mostOf(t *v1.Topology, sets []nodeSet, service string, where map[string]*v1.LabelValues) int {
+	part := nodeSet{where: where}
+	if ids, ok := where["id"]; ok {
+		part.listed, part.ids = true, make(map[string]bool)
+		for _, id := range ids.GetValues() {
+			part.ids[id] = true
+		}
+	}
+	most, named, any := 0, make(map[string]bool), false
+	for j, pool := range t.GetPools() {
+		if !slices.Contains(pool.GetServices(), service) || sets[j].apart(part) {
+			continue
+		}
+		size := unbounded
+		if count, ok := pool.GetSize().(*v1.Pool_Count); ok {
+			size = int(count.Count)
+		}
+		ids, listed := sets[j].within(part)
+		if any = any || !listed; listed {
+			size = min(size, len(ids))
+			for id := range ids {
+				named[id] = true
+			}
+		}
+		most = min(most+size, unbounded)
+	}
+	if !any {
+		// One that is shared may have the same nodes as another.
+		most = min(most, len(named))
+	}
+	return most
 }

@@ -45,6 +45,7 @@ var messages = []struct {
 	{(&v1.Pool{}).ProtoReflect().Descriptor(), "pool", "a pool, under `pools:`"},
 	{(&v1.Service{}).ProtoReflect().Descriptor(), "service", "a service, under `services:`"},
 	{(&v1.Policy{}).ProtoReflect().Descriptor(), "policy", "the policy, under `policy:`"},
+	{(&v1.RolloutPolicy{}).ProtoReflect().Descriptor(), "rollout", "the rollout, under `rollout:` of the policy"},
 	{(&v1.Floor{}).ProtoReflect().Descriptor(), "floor", "a further floor, under `floors:` of a service"},
 	{(&v1.Survives{}).ProtoReflect().Descriptor(), "survives", "the promises, under `survives:`"},
 }

@@ -92,15 +92,29 @@ func (s nodeSet) apart(o nodeSet) bool {
 	return s.outside(o) || o.outside(s)
 }
 
+// within lists the nodes of a set that lie in another; listed is false where
+// that may be any.
+func (s nodeSet) within(o nodeSet) (ids map[string]bool, listed bool) {
+	if !s.listed {
+		s, o = o, s
+	}
+	if !s.listed {
+		return nil, false
+	}
+	ids = make(map[string]bool)
+	for id := range s.ids {
+		if !o.excluded[id] && (!o.listed || o.ids[id]) {
+			ids[id] = true
+		}
+	}
+	return ids, true
+}
+
 // outside reports whether every node that s lists is one that o cannot have.
 func (s nodeSet) outside(o nodeSet) bool {
 	if !s.listed {
 		return false
 	}
-	for id := range s.ids {
-		if !o.excluded[id] && (!o.listed || o.ids[id]) {
-			return false
-		}
-	}
-	return true
+	ids, _ := s.within(o)
+	return len(ids) == 0
 }

@@ -21,6 +21,8 @@ const (
 	maxReturnAfter  = 24 * 3_600_000
 	minHoldMax      = 60_000
 	maxHoldMax      = 24 * 3_600_000
+	minBake         = 0
+	maxBake         = 24 * 3_600_000
 )
 
 func (f *findings) policy(p *v1.Policy) {
@@ -53,6 +55,9 @@ func (f *findings) policy(p *v1.Policy) {
 	if p.HoldMax != nil {
 		f.bounded(ruleHoldMax, at.to("hold_max"), "hold_max", p.GetHoldMax(), minHoldMax, maxHoldMax)
 	}
+	if r := p.GetRollout(); r != nil {
+		f.rollout(r, at.to("rollout"))
+	}
 }
 
 // replaceAfterDown refuses a seat that is given away before its node is down,
@@ -71,6 +76,36 @@ func (f *findings) replaceAfterDown(p *v1.Policy, at path) {
 	}
 	f.add(ruleReplaceAfter, at, fmt.Sprintf("replace_after (%s)%s is shorter than down_after (%s)", formatDuration(whole.GetReplaceAfter()), byDefault, formatDuration(whole.GetDownAfter())),
 		"a seat is given away only after its node is down: write a longer replace_after")
+}
+
+// rollout checks how a topology is tried first. A canary of 0 is none, which
+// turns it off without taking the rest away.
+func (f *findings) rollout(r *v1.RolloutPolicy, at path) {
+	if r.GetCanary() > maxCanary {
+		f.add(ruleCanary, at.to("canary"), fmt.Sprintf("a canary of %d nodes in each pool is out of range", r.GetCanary()), fmt.Sprintf("write one from 0 to %d; 1 is usual, 0 is none", maxCanary))
+	}
+	if r.Bake != nil {
+		f.bounded(ruleBake, at.to("bake"), "bake", r.GetBake(), minBake, maxBake)
+	}
+	f.word(r.GetOnFail(), at.to("on_fail"))
+}
+
+// survives checks promises. More than these is not looked at: three nodes of
+// some thousand make more losses than can be tried, and hardly a cluster keeps
+// its floors without two regions.
+func (f *findings) survives(s *v1.Survives) {
+	at := path{"survives"}
+	for _, bound := range []struct {
+		key        string
+		have, most uint32
+	}{
+		{"nodes", s.GetNodes(), maxLostNodes}, {"zones", s.GetZones(), maxLostPlaces},
+		{"regions", s.GetRegions(), maxLostPlaces}, {"members", s.GetMembers(), maxLostMembers},
+	} {
+		if bound.have > bound.most {
+			f.add(ruleSurvives, at.to(bound.key), fmt.Sprintf("a promise to survive the loss of %d %s cannot be checked", bound.have, bound.key), fmt.Sprintf("write %d at most", bound.most))
+		}
+	}
 }
 
 // word refuses a value that its enum does not have: a file cannot say one, a

@@ -97,7 +97,13 @@ func TestEffectiveIsCompleteAndStaysWhatItIs(t *testing.T) {
 				}
 			}
 		}
-		if n := e.GetPolicy().ProtoReflect().Descriptor().Fields().Len(); n != countSet(e.GetPolicy()) {
+		n := e.GetPolicy().ProtoReflect().Descriptor().Fields().Len()
+		if r := e.GetPolicy().GetRollout(); r == nil {
+			n-- // no canary, unless the file says so
+		} else if r.Bake == nil || r.GetOnFail() == v1.OnFail_ON_FAIL_UNSPECIFIED {
+			t.Fatalf("the policy's rollout is not complete: %v", r)
+		}
+		if n != countSet(e.GetPolicy()) {
 			t.Fatalf("the policy has %d of %d keys", countSet(e.GetPolicy()), n)
 		}
 	})

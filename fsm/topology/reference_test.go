@@ -74,8 +74,7 @@ func TestTheReferenceFileIsSoundButForWhatThisReleaseDoesNotBuild(t *testing.T) 
 	}
 	slices.Sort(refused)
 	want := []string{
-		"pools[3].shared", "services[0].data", "services[0].floors",
-		"services[2].exclusive", "services[2].task", "survives",
+		"services[2].exclusive", "services[2].task",
 	}
 	if diff := cmp.Diff(want, refused); diff != "" {
 		t.Errorf("-want +refused\n%s", diff)
@@ -84,11 +83,9 @@ func TestTheReferenceFileIsSoundButForWhatThisReleaseDoesNotBuild(t *testing.T) 
 
 func TestTheReferenceFileWithoutThoseKeysIsAccepted(t *testing.T) {
 	_, top, _ := readReference(t)
-	top.Pools[3].Shared = false
 	for _, s := range top.GetServices() {
-		s.Data, s.Floors, s.Exclusive, s.Task = v1.Data_DATA_UNSPECIFIED, nil, false, false
+		s.Exclusive, s.Task = false, false
 	}
-	top.Survives = nil
 	back, err := ParseFor("reference.yaml", Format(top), clusterName)
 	if err != nil {
 		t.Fatal(err)

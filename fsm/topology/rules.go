@@ -49,6 +49,7 @@ const (
 	rulePriority    = "T312"
 	ruleOneAll      = "T313"
 	ruleAllWeight   = "T314"
+	ruleSharedSize  = "T315"
 
 	ruleKnown     = "T401"
 	ruleEntryOnce = "T402"
@@ -57,17 +58,22 @@ const (
 	ruleDrain     = "T405"
 	ruleFloors    = "T406"
 	ruleExclusive = "T407"
+	rulePartOnce  = "T408"
 
 	ruleShare        = "T501"
 	ruleDownAfter    = "T502"
 	ruleReplaceAfter = "T503"
 	ruleReturnAfter  = "T504"
 	ruleHoldMax      = "T505"
+	ruleCanary       = "T506"
+	ruleBake         = "T507"
+	ruleSurvives     = "T508"
 
 	ruleFewIDs     = "T601"
 	ruleFewForAll  = "T602"
 	ruleFloorHolds = "T603"
 	ruleRequires   = "T604"
+	rulePartHolds  = "T605"
 
 	ruleCluster = "T701"
 

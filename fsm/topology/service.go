@@ -60,24 +60,7 @@ func (f *findings) service(s *v1.Service, at path) {
 	if s.GetExclusive() && s.GetFloor() > 1 {
 		f.add(ruleExclusive, at.to("floor"), fmt.Sprintf("%s is exclusive, so a floor of %d can never hold", s.GetName(), s.GetFloor()), "write a floor of 0 or 1, or take exclusive away")
 	}
-	if f.tooMany(len(s.GetFloors()), maxLabels, "floors of a service", at.to("floors")) {
-		return
-	}
-	for i, floor := range s.GetFloors() {
-		below := at.to("floors").item(i)
-		if floor.GetMin() < 1 || floor.GetMin() > maxNodes {
-			f.add(ruleFloors, below.to("min"), fmt.Sprintf("a floor of %d is out of range", floor.GetMin()), fmt.Sprintf("write a min from 1 to %d, or take the floor away", maxNodes))
-		}
-		if floor.GetPer() == "" && len(floor.GetWhere()) == 0 {
-			f.add(ruleFloors, below, "the floor says neither per nor where", "name a label with per, or nodes with where; a floor over all nodes is the service's own `floor`")
-		}
-		if floor.GetPer() != "" {
-			if message, mend := labelKeyFault(floor.GetPer()); message != "" {
-				f.add(ruleLabelKey, below.to("per"), message, mend)
-			}
-		}
-		f.labels(floor.GetWhere(), below.to("where"))
-	}
+	f.parts(s, at.to("floors"))
 }
 
 // release refuses what the file can say and this release does not do. To
@@ -88,11 +71,6 @@ func release(t *v1.Topology) findings {
 		key := at[len(at)-1]
 		f.addKey(ruleNotBuilt, at, fmt.Sprintf("this release does not build %s yet, so it does not take `%s`", what, key), fmt.Sprintf("take `%s` away; a later release takes it", key))
 	}
-	for i, pool := range t.GetPools() {
-		if pool.GetShared() {
-			refuse(path{"pools"}.item(i).to("shared"), "pools that share nodes")
-		}
-	}
 	for i, s := range t.GetServices() {
 		at := path{"services"}.item(i)
 		if s.GetExclusive() {
@@ -101,15 +79,6 @@ func release(t *v1.Topology) findings {
 		if s.GetTask() {
 			refuse(at.to("task"), "background tasks")
 		}
-		if s.GetData() != v1.Data_DATA_UNSPECIFIED {
-			refuse(at.to("data"), "services that are bound to their data")
-		}
-		if len(s.GetFloors()) > 0 {
-			refuse(at.to("floors"), "further floors")
-		}
-	}
-	if t.GetSurvives() != nil {
-		refuse(path{"survives"}, "promises of what the cluster survives")
 	}
 	return f
 }

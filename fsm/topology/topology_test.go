@@ -204,8 +204,9 @@ pools:
   - {name: imap, services: [imap], count: 4, where: {region: [a, b]}}
   - {name: new, services: [pop3], count: 1}
 services:
-  - {name: imap, floor: 2, drain: 90s}
-policy: {max_moving: 25%, repair: off}
+  - {name: imap, floor: 2, drain: 90s, floors: [{min: 1, per: zone}], data: local}
+policy: {max_moving: 25%, repair: off, rollout: {canary: 1}}
+survives: {nodes: 1}
 `))
 	if err != nil {
 		t.Fatal(err)
@@ -226,8 +227,12 @@ policy: {max_moving: 25%, repair: off}
 		"pools.imap.where.region: a → [a, b]",
 		"pools.new:  → {name: new, services: [pop3], count: 1}",
 		"pools: [imap, web] → [web, imap]",
+		"services.imap.floors:  → [{min: 1, per: zone}]",
 		"services.imap.drain:  → 1m30s",
+		"services.imap.data:  → local",
 		`policy.repair:  → "off"`,
+		"policy.rollout:  → {canary: 1}",
+		"survives:  → {nodes: 1}",
 	}
 	if diff := cmp.Diff(want, have); diff != "" {
 		t.Errorf("-want +have\n%s", diff)
@@ -266,7 +271,12 @@ func TestADecodedTopologyIsHeldToTheSameRules(t *testing.T) {
 		"too fine":      {Name: "x", Pools: []*v1.Pool{{Name: "a", Services: []string{"imap"}, Size: &v1.Pool_Count{Count: 1}}}, Services: []*v1.Service{{Name: "imap", Drain: &durationpb.Duration{Seconds: 5, Nanos: 1}}}},
 		"odd automation": {Name: "x", Pools: []*v1.Pool{{Name: "a", Services: []string{"imap"}, Size: &v1.Pool_Count{Count: 1}}},
 			Policy: &v1.Policy{Repair: 17}},
-		"not built": {Name: "x", Pools: []*v1.Pool{{Name: "a", Services: []string{"imap"}, Size: &v1.Pool_Count{Count: 1}, Shared: true}}},
+		"odd way back": {Name: "x", Pools: []*v1.Pool{{Name: "a", Services: []string{"imap"}, Size: &v1.Pool_Count{Count: 1}}},
+			Policy: &v1.Policy{Rollout: &v1.RolloutPolicy{Canary: 1, OnFail: 17}}},
+		"empty floor": {Name: "x", Pools: []*v1.Pool{{Name: "a", Services: []string{"imap"}, Size: &v1.Pool_Count{Count: 1}}},
+			Services: []*v1.Service{{Name: "imap", Floors: []*v1.Floor{nil}}}},
+		"not built": {Name: "x", Pools: []*v1.Pool{{Name: "a", Services: []string{"imap"}, Size: &v1.Pool_Count{Count: 1}}},
+			Services: []*v1.Service{{Name: "imap", Exclusive: true}}},
 	} {
 		err := Validate(top)
 		var fault *Error

@@ -22,6 +22,12 @@ const (
 	maxNodes        = 100_000
 	maxWeight       = 10_000
 	maxPriority     = 1_000
+	maxCanary       = 10_000
+	// What `survives` can promise to be lost at once. Five members, which are the
+	// most that decide, bear two.
+	maxLostNodes   = 2
+	maxLostPlaces  = 1
+	maxLostMembers = 2
 )
 
 // validate finds what a topology says that cannot be meant. It looks at the
@@ -51,6 +57,7 @@ func validate(t *v1.Topology) findings {
 	sets := f.pools(t)
 	f.services(t)
 	f.policy(t.GetPolicy())
+	f.survives(t.GetSurvives())
 	if len(f) == 0 {
 		// What can never hold is asked of a topology that is sound otherwise:
 		// its answers would only repeat other faults.
@@ -173,6 +180,8 @@ func (f *findings) poolSize(pool *v1.Pool, at path) {
 	case *v1.Pool_Weight:
 		if size.Weight < 1 || size.Weight > maxWeight {
 			f.add(ruleSize1, at.to("weight"), fmt.Sprintf("a weight of %d is out of range", size.Weight), fmt.Sprintf("write one from 1 to %d, or take the pool away", maxWeight))
+		} else if pool.GetShared() {
+			f.add(ruleSharedSize, at.to("weight"), fmt.Sprintf("%s is shared, so it takes no node away that a weight could be a share of", poolTitle(pool)), "write `count` or `all: true` instead, or take `shared` away")
 		}
 	case *v1.Pool_All:
 		if !size.All {
