@@ -1,0 +1,80 @@
+package whatif
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"roster/fsm/placement"
+	"roster/fsm/rollout"
+	storev1 "roster/proto/roster/store/v1"
+	v1 "roster/proto/roster/v1"
+)
+
+// placement is the view that a topology is placed from: the one in force, or
+// one that is only planned, whose floors are those that applying it would begin
+// with.
+func (c *Cluster) placement(effective *v1.Topology) placement.View {
+	v := placement.View{
+		Topology: effective, Nodes: c.Nodes, Now: c.Now, Floors: map[string]uint32{}, Frozen: Frozen(c.Restraints.Freezes, c.Now),
+	}
+	if effective == c.Topology {
+		v.Prefer = c.Prefer
+	}
+	for _, f := range c.floorsUnder(effective) {
+		if len(f.GetWhere()) == 0 {
+			v.Floors[f.GetService()] = f.GetFloor()
+			continue
+		}
+		v.Parts = append(v.Parts, placement.Part{Service: f.GetService(), Where: f.GetWhere(), Min: f.GetFloor()})
+	}
+	slices.SortFunc(v.Parts, func(a, b placement.Part) int {
+		return strings.Compare(partKey(a), partKey(b))
+	})
+	return v
+}
+
+func partKey(p placement.Part) string {
+	return rollout.FloorKey(p.Service, placement.PartName(p.Where))
+}
+
+// rollout is the view that the next steps are decided from. Applying a topology
+// is the operator's order: it needs no approval, and ends what was said about the
+// order before.
+func (c *Cluster) rollout(effective *v1.Topology, target *placement.Target) rollout.View {
+	v := rollout.View{
+		Now: c.Now, Topology: effective, Target: target, Nodes: c.Nodes, Floors: c.floorsUnder(effective), Restraints: c.Restraints,
+	}
+	if effective == c.Topology {
+		v.Revision = c.Revision
+		return v
+	}
+	v.Restraints.Open, v.Restraints.Pause, v.Restraints.Canary, v.Restraints.AcceptGap = true, nil, nil, false
+	return v
+}
+
+// floorsUnder are the floors in force, once a topology is.
+func (c *Cluster) floorsUnder(effective *v1.Topology) map[string]*storev1.FloorInForce {
+	if effective == c.Topology {
+		return c.Floors
+	}
+	return rollout.AdvanceFloors(c.Floors, effective, rollout.PartsOf(c.Floors), rollout.ReadyCounts(c.Nodes, c.Floors))
+}
+
+// Frozen says which nodes lie in a place that is frozen: what is to be begun is
+// begun elsewhere. Where everything is frozen, or a pool or a service, there is no
+// elsewhere. nil: none does.
+func Frozen(freezes []*v1.Freeze, now time.Time) func(*v1.Node) bool {
+	var scopes []string
+	for _, f := range freezes {
+		if kind, _, _ := strings.Cut(f.GetScope(), ":"); rollout.InForce(f, now) && slices.Contains([]string{"node", "zone", "region"}, kind) {
+			scopes = append(scopes, f.GetScope())
+		}
+	}
+	if len(scopes) == 0 {
+		return nil
+	}
+	return func(n *v1.Node) bool {
+		return slices.ContainsFunc(scopes, func(scope string) bool { return rollout.Covers(scope, n, nil) })
+	}
+}
