@@ -13,11 +13,18 @@ import (
 // state machine would. Where it is stuck, the shortages say what it waits for.
 // The caller sets Basis.
 func Plan(v View) *v1.Plan {
+	plan, _ := Forward(v)
+	return plan
+}
+
+// Forward is Plan, and the view that it ends in: the nodes and floors once
+// everything that can be done is done.
+func Forward(v View) (*v1.Plan, View) {
 	p := &v1.Plan{
 		Revision: v.Revision, Summary: &v1.PlanSummary{}, Gapless: true, LowestReady: map[string]uint32{},
 	}
 	if v.Target == nil {
-		return p
+		return p, v
 	}
 	for _, s := range v.Target.Seats {
 		p.Seats = append(p.Seats, proto.CloneOf(s))
@@ -64,6 +71,6 @@ func Plan(v View) *v1.Plan {
 				p.Shortages = append(p.Shortages, &v1.Shortage{Reason: sentence})
 			}
 		}
-		return p
+		return p, sim.view
 	}
 }
