@@ -18,6 +18,7 @@ const (
 	mismatched
 	unable
 	lacking
+	elsewhere // the data of one of its services is on other nodes alone
 	drained
 	watching
 	// The following close a pool to a node for now: the first to one that has had
@@ -31,8 +32,7 @@ const (
 	// It might, but seats are open or gone, and it is counted on elsewhere, or
 	// others are here; see bind.
 	bound
-	// Of loans alone: the service's data is not there; its pool does not lend.
-	elsewhere
+	// Of loans alone: its pool does not lend.
 	withheld
 )
 
@@ -53,6 +53,9 @@ func (p *problem) admit(n *nodeFacts, k int) barrier {
 	pool := &p.pools[k]
 	if b := pool.rules(n); b != free {
 		return b
+	}
+	if _, lacks := p.lacksData(n.Node, pool.services); lacks {
+		return elsewhere
 	}
 	switch missing := n.missing(pool, k); {
 	case n.drained:

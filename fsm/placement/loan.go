@@ -183,22 +183,10 @@ func (l *lending) unfit(i, s int) barrier {
 		return unable
 	case !matches(n.Node, service.GetRequires()):
 		return lacking
-	case !l.holdsData(i, s):
+	case !l.hasData(n.Node, s):
 		return elsewhere
 	}
 	return free
-}
-
-// holdsData: the service's data is at the node, or every node can reach it.
-func (l *lending) holdsData(i, s int) bool {
-	name := l.services[s].GetName()
-	local := l.services[s].GetData() == v1.Data_DATA_LOCAL
-	if l.services[s].GetData() == v1.Data_DATA_UNSPECIFIED {
-		local = slices.ContainsFunc(l.missing[s], func(x absence) bool {
-			return claimOf(l.nodes[x.node].Node, name).GetData() == v1.Data_DATA_LOCAL
-		})
-	}
-	return !local || claimOf(l.nodes[i].Node, name).GetData() == v1.Data_DATA_LOCAL || assignmentOf(l.nodes[i].Node, name) != nil
 }
 
 // written puts loans in order: by node, then service.

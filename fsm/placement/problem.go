@@ -26,6 +26,7 @@ type problem struct {
 	services []*v1.Service  // by number; those that pools name
 	numbers  map[string]int // of services
 	byName   map[string]int // of pools
+	keepers  [][]string     // by service: the nodes that its data binds it to; none: it is bound to none
 	now      time.Time
 	frozen   func(*v1.Node) bool // nil: none is
 	// Seats are open or gone for good: members stay where they are, see
@@ -118,6 +119,7 @@ func compile(v View) (*problem, error) {
 		}
 		p.pools = append(p.pools, facts)
 	}
+	p.findData(v.Nodes)
 	if err := p.addNodes(v.Nodes); err != nil {
 		return nil, err
 	}

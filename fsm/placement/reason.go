@@ -131,6 +131,7 @@ func (p *problem) shortageReason(k, wanted, got int, rivals, kept []int) string 
 		{mismatched, "outside its where"},
 		{unable, "unable to run its services"},
 		{lacking, "without labels that its services require"},
+		{elsewhere, "without its data"},
 		{drained, "drained"},
 		{watching, "only observing"},
 		{gone, "lost for too long"},
@@ -146,6 +147,9 @@ func (p *problem) shortageReason(k, wanted, got int, rivals, kept []int) string 
 	}
 	if len(why) > 0 {
 		fmt.Fprintf(&b, " (%s)", strings.Join(why, ", "))
+	}
+	if counts[elsewhere] > 0 {
+		b.WriteString("; " + p.whereData(p.pools[k].services))
 	}
 	if unknown := p.unknownLabels(k); len(unknown) > 0 {
 		fmt.Fprintf(&b, "; no node at all has a label %s, which its where asks for", enumerate(unknown, 8))
