@@ -78,7 +78,7 @@ type Loop struct {
 	// Since when waves wait for nodes that come back, and when that was seen last.
 	returns, returnsSeen time.Time
 
-	states, waves, freezes, settles brake
+	states, waves, freezes, settles, canaries brake
 }
 
 // New makes a loop that does nothing yet.

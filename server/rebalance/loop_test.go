@@ -58,7 +58,9 @@ func (h *harness) run(d time.Duration, step func()) {
 	<-done
 }
 
-func (h *harness) ready() map[string]uint32 { return rollout.ReadyCounts(h.Machine.State().Nodes(), nil) }
+func (h *harness) ready() map[string]uint32 {
+	return rollout.ReadyCounts(h.Machine.State().Nodes(), nil)
+}
 
 const two = `name: two
 pools:

@@ -44,7 +44,7 @@ func differ(before, now *fsm.State) bool {
 	if before == now {
 		return false
 	}
-	if before.Effective() != now.Effective() || !sameRestraints(before, now) {
+	if before.Effective() != now.Effective() || !sameRestraints(before, now) || !sameParts(before, now) {
 		return true
 	}
 	nodes, removed := now.ChangedNodes(before.Index())
@@ -86,6 +86,7 @@ func sameNode(a, b *v1.Node) bool {
 		a.GetSettings().GetCordoned() == b.GetSettings().GetCordoned() && a.GetSettings().GetDrain() == b.GetSettings().GetDrain() &&
 		a.GetMode() == b.GetMode() && a.GetAhead() == b.GetAhead() && a.GetFrozen() == b.GetFrozen() && a.GetUnconfirmed() == b.GetUnconfirmed() &&
 		a.GetState() == b.GetState() && a.GetStateSince() == b.GetStateSince() &&
+		sameSlice(a.GetHolds(), b.GetHolds()) &&
 		a.GetGeneration() == b.GetGeneration() && a.GetReportedGeneration() == b.GetReportedGeneration() &&
 		sameSlice(a.GetAssignments(), b.GetAssignments()) && sameSlice(a.GetReports(), b.GetReports()) && sameSlice(a.GetTroubles(), b.GetTroubles())
 }
@@ -108,6 +109,12 @@ func labelKeys(t *v1.Topology) map[string]bool {
 	for _, service := range t.GetServices() {
 		for key := range service.GetRequires() {
 			keys[key] = true
+		}
+		for _, floor := range service.GetFloors() {
+			keys[floor.GetPer()] = true
+			for key := range floor.GetWhere() {
+				keys[key] = true
+			}
 		}
 	}
 	return keys

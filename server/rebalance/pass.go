@@ -17,16 +17,21 @@ func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
 	now, clock := l.cfg.Now(), time.Now()
 	state := l.cfg.Machine.State()
 	topology := l.topology(state)
-	if topology == nil || l.waves.held(clock) || !l.place(state, now) || l.done || tooEarly(state, l.target, l.cfg.Quiet, now) {
+	if topology == nil || l.waves.held(clock) || !l.place(state, now) {
 		return
 	}
 	looking := fsm.Rollout(state, state.Effective(), l.target, now, func(node string) bool {
 		return view.HeardRecently(node, state.Node(node).GetInstance(), clock)
 	})
 	looking.Topology = topology
+	// Time alone decides that a canary was well for long enough, when nothing else
+	// is left to be done too.
+	if l.canary(ctx, state, looking) || l.done || tooEarly(state, l.target, l.cfg.Quiet, now) {
+		return
+	}
 	step := rollout.Next(looking)
 	l.tellHeld(step.Held)
-	if len(step.Moves) == 0 {
+	if len(step.Moves) == 0 && !partsDiffer(state, step.Parts) {
 		l.done = step.Done
 		l.settle(ctx, state, looking, step, now)
 		return
@@ -34,7 +39,7 @@ func (l *Loop) pass(ctx context.Context, view *session.Liveness) {
 	if l.awaited(state, topology.GetPolicy(), now) {
 		return
 	}
-	done := l.propose(ctx, &storev1.Command{Command: &storev1.Command_MoveAssignments{MoveAssignments: wave(state, step.Moves)}})
+	done := l.propose(ctx, &storev1.Command{Command: &storev1.Command_MoveAssignments{MoveAssignments: wave(state, step)}})
 	l.waves.after(done, time.Now())
 	if !done {
 		return

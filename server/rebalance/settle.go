@@ -15,12 +15,16 @@ import (
 
 // settle says that the operator's last order was carried out as far as it can
 // be: nothing is left to be done, or only what is stuck. What a freeze or a hold
-// keeps back is still to be done. Asked once of each state.
+// keeps back is still to be done, so is what the operator let wait, and what
+// waits for a canary. Asked once of each state.
 //
 // What the operator decided on a plan that came to nothing is void by then: it is
 // no leave for the next loss.
 func (l *Loop) settle(ctx context.Context, state *fsm.State, looking rollout.View, step rollout.Step, now time.Time) {
 	open := state.RolloutOrder().GetOpen()
+	if open && (state.RolloutOrder().GetPause() != nil || state.RolloutOrder().GetCanary() != nil) {
+		return
+	}
 	if !open && len(state.Approvals()) == 0 || l.settles.held(time.Now()) || l.settled != nil && !differ(l.settled, state) {
 		return
 	}

@@ -10,11 +10,12 @@ import (
 
 // wave names what the moves rely on: the nodes they touch, and every node that
 // counts for the floor of a service of which they end one, also by a restart.
-func wave(state *fsm.State, moves []*v1.Move) *storev1.MoveAssignments {
-	command := &storev1.MoveAssignments{TopologyRevision: state.Topology().GetRevision()}
+func wave(state *fsm.State, step rollout.Step) *storev1.MoveAssignments {
+	command := &storev1.MoveAssignments{TopologyRevision: state.Topology().GetRevision(), AcceptGap: step.Gap}
+	withParts(command, state, step.Parts)
 	at := map[string]int{}
 	lowered := map[string]bool{}
-	for _, m := range moves {
+	for _, m := range step.Moves {
 		node := state.Node(m.GetNode())
 		i, ok := at[m.GetNode()]
 		if !ok {

@@ -92,7 +92,7 @@ func TestAWaveNamesEveryNodeThatItsRestartsCountOn(t *testing.T) {
 	h.Obey("node-1")
 	h.Obey("node-2")
 	start := &v1.Move{Service: "jmap", Pool: "p", Node: "node-1", Action: v1.Action_ACTION_START}
-	if w := wave(h.Machine.State(), []*v1.Move{start}); !named(w)["node-2"] {
+	if w := wave(h.Machine.State(), rollout.Step{Moves: []*v1.Move{start}}); !named(w)["node-2"] {
 		t.Errorf("the start restarts imap on node-1; that imap is ready on node-2 is relied on, and not named: %v", w)
 	}
 }

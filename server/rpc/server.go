@@ -93,7 +93,7 @@ func Register(s *grpc.Server, with Services) {
 	v1.RegisterEventServiceServer(s, &Events{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterPlanServiceServer(s, &Plans{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterGuardServiceServer(s, &Guard{Gate: with.Gate, Machine: with.Machine})
-	v1.RegisterRolloutServiceServer(s, &Rollouts{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterRolloutServiceServer(s, &Rollouts{Gate: with.Gate, Machine: with.Machine, Timed: with.Timed})
 	v1.RegisterWhatIfServiceServer(s, &WhatIf{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterAgentServiceServer(s, with.Hub)
 	peerv1.RegisterPeerServiceServer(s, with.Peer)

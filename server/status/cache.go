@@ -35,7 +35,7 @@ func (c *Cache) place(in Input) placed {
 	defer c.mu.Unlock()
 	if second := now.Truncate(time.Second); c.state != state || !c.second.Equal(second) {
 		c.placed = placed{}
-		c.placed.target, c.placed.err = placement.Place(fsm.Placement(state, in.effective(), now))
+		c.placed.target, c.placed.err = placement.Place(in.placementView())
 		if c.placed.err == nil && asks(in.effective().GetPolicy()) {
 			c.placed.plans = fsm.ProposedFor(state, c.placed.target, now)
 		}

@@ -94,7 +94,7 @@ func TestALossIsToldUntilAllIsGivenBack(t *testing.T) {
 func TestARepairThatWaitsForAWordIsInTheStatus(t *testing.T) {
 	log := serving(t)
 	log.Register("n-3", "imap")
-	log.Apply(topology + "policy: {repair: approve}\n")
+	log.Apply(written + "policy: {repair: approve}\n")
 	log.SetState("n-1", v1.NodeState_NODE_STATE_DOWN)
 	s := of(log.Machine.State())
 	if len(s.GetPlans()) != 1 || s.GetSettled() {

@@ -7,7 +7,6 @@ import (
 
 	v1 "roster/proto/roster/v1"
 
-	"roster/fsm"
 	"roster/fsm/rollout"
 )
 
@@ -33,6 +32,8 @@ type findings struct {
 	// What the next step waits for; or why there is none.
 	waiting    []string
 	impossible string
+	// The rollout is being walked back.
+	aborting bool
 }
 
 // failed is one service that does not do what is wanted.
@@ -77,6 +78,7 @@ func (f *findings) step(s *v1.Status, in Input, c *Cache) {
 	at := c.place(in)
 	if at.err != nil {
 		f.impossible = at.err.Error()
+		s.Rollout = rolloutOf(in, nil, []string{"nothing can be placed: " + f.impossible})
 		return
 	}
 	s.Shortages, s.Plans = at.target.Shortages, at.plans
@@ -85,10 +87,11 @@ func (f *findings) step(s *v1.Status, in Input, c *Cache) {
 		f.short[short.GetPool()] = true
 	}
 	f.loaned = at.target.Loaned()
-	step := rollout.Next(fsm.Rollout(in.State, in.effective(), at.target, in.Now, nil))
+	step := rollout.Next(in.rolloutView(at.target))
 	f.moves, f.held = step.Moves, step.Held
 	f.waiting = slices.DeleteFunc(slices.Clone(step.Waiting), f.saidOfFailing)
 	s.Settled = f.settled(s, in, step.Waiting)
+	s.Rollout = rolloutOf(in, at.target, step.Waiting)
 }
 
 // saidOfFailing says that a sentence is about a service that is named as not
@@ -110,7 +113,7 @@ func firstWord(s *v1.Status, in Input, f findings) v1.StatusState {
 		}
 	}
 	worse(v1.StatusState_STATUS_STATE_DEGRADED, len(s.GetShortages()) > 0 || f.impossible != "" || len(f.failing) > 0)
-	worse(v1.StatusState_STATUS_STATE_DEGRADED, voterSilent(s))
+	worse(v1.StatusState_STATUS_STATE_DEGRADED, voterSilent(s) || canaryFailed(s.GetRollout()))
 	for _, n := range f.nodes {
 		worse(v1.StatusState_STATUS_STATE_DEGRADED, n.GetState() != v1.NodeState_NODE_STATE_UP)
 		worse(v1.StatusState_STATUS_STATE_DEGRADED, outOfReach(n))

@@ -25,6 +25,7 @@ func (t *teller) mend() {
 		}
 		return fmt.Sprintf("A plan of %s waits for you (%s): `roster plan show %s`, then `roster plan approve %s` or `roster plan reject %s`.", what, moves(p), id, id, id)
 	})
+	t.steer()
 	if t.s.GetHold() != nil {
 		t.say("If the silent nodes are really lost: `roster hold end --for 1h --reason TEXT` ends the hold.")
 	}

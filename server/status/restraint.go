@@ -27,6 +27,7 @@ func (t *teller) restraints() {
 	sayEach(t, t.s.GetFreezes(), func(f *v1.Freeze) string {
 		return "Frozen: " + f.GetScope() + " until " + ahead(t.in.Now, f.GetExpires()) + by(f.GetBy(), f.GetReason()) + "."
 	})
+	t.paused()
 	h := t.s.GetHold()
 	if h == nil {
 		return

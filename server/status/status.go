@@ -13,6 +13,7 @@ import (
 
 	"roster/fsm"
 	"roster/fsm/placement"
+	"roster/fsm/topology"
 )
 
 // Input is what a status is made from.
@@ -61,7 +62,9 @@ func (c *Cache) Compute(in Input) *v1.Status {
 		Time:       timestamppb.New(in.Now),
 	}
 	if revision := in.State.Topology(); revision != nil {
-		s.Topology = &v1.StatusTopology{Name: revision.GetTopology().GetName(), Revision: revision.GetRevision()}
+		s.Topology = &v1.StatusTopology{
+			Name: revision.GetTopology().GetName(), Revision: revision.GetRevision(), Model: topology.Model(revision.GetTopology()),
+		}
 	}
 	nodes := slices.Clone(in.State.Nodes())
 	slices.SortFunc(nodes, func(a, b *v1.Node) int { return placement.Compare(a.GetId(), b.GetId()) })
@@ -77,6 +80,7 @@ func (c *Cache) Compute(in Input) *v1.Status {
 	countServices(s, in.State, nodes)
 	found := findings{
 		now: in.Now, nodes: nodes, failing: failing(nodes, in.Now), policy: in.effective().GetPolicy(), pools: servicesOfPools(in.effective()),
+		aborting: in.State.RolloutOrder().GetAborting(),
 	}
 	if in.effective() != nil {
 		found.step(s, in, c)

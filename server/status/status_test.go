@@ -14,7 +14,7 @@ import (
 	"roster/server/internal/fixture"
 )
 
-const topology = `name: web
+const written = `name: web
 pools:
   - {name: imap, services: [imap], count: 2}
 services:
@@ -42,7 +42,7 @@ func serving(t *testing.T) *fixture.Log {
 	for _, id := range []string{"n-1", "n-2"} {
 		log.Register(id, "imap")
 	}
-	log.Apply(topology)
+	log.Apply(written)
 	for _, id := range []string{"n-1", "n-2"} {
 		log.Move(id, v1.Action_ACTION_START, "imap", "test", "imap")
 		log.Obey(id)
@@ -75,7 +75,7 @@ func TestTheFirstWordIsTheWorstThatIsTrue(t *testing.T) {
 		{"a node is cordoned", func(l *fixture.Log) {
 			l.Must(&storev1.Command{Command: &storev1.Command_CordonNode{CordonNode: &storev1.CordonNode{Id: "n-1", Cordoned: true}}})
 		}, "m1", ok, true, []string{"Cordoned: n-1"}},
-		{"nodes are short", func(l *fixture.Log) { l.Apply(strings.Replace(topology, "count: 2", "count: 3", 1)) }, "m1", degraded, true, []string{"Short: "}},
+		{"nodes are short", func(l *fixture.Log) { l.Apply(strings.Replace(written, "count: 2", "count: 3", 1)) }, "m1", degraded, true, []string{"Short: "}},
 		{"nobody leads", func(l *fixture.Log) { l.SetState("n-1", v1.NodeState_NODE_STATE_DOWN) }, "", noQuorum, false,
 			[]string{"no leader", "member alpha knew last", "more than half"}},
 	} {
@@ -103,7 +103,7 @@ func TestAStartOnItsWayIsNoLossUntilItsTimeIsOver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		log := serving(t)
 		log.Register("n-3", "imap")
-		log.Apply(strings.Replace(topology, "count: 2", "count: 3", 1))
+		log.Apply(strings.Replace(written, "count: 2", "count: 3", 1))
 		log.Move("n-3", v1.Action_ACTION_START, "imap", "test", "imap")
 		if s := of(log.Machine.State()); s.GetState() != ok || s.GetSettled() {
 			t.Errorf("just begun: %v, settled %v: %v", s.GetState(), s.GetSettled(), s.GetSentences())
@@ -150,7 +150,7 @@ func TestACachedPlacementIsThatOfTheState(t *testing.T) {
 	if s := compute(); len(s.GetShortages()) != 0 {
 		t.Errorf("shortages: %v", s.GetShortages())
 	}
-	log.Apply(strings.Replace(topology, "count: 2", "count: 3", 1))
+	log.Apply(strings.Replace(written, "count: 2", "count: 3", 1))
 	if s := compute(); len(s.GetShortages()) != 1 {
 		t.Errorf("the placement of an older state was told: %v", s.GetShortages())
 	}

@@ -13,6 +13,7 @@ import (
 
 // waits says what is waited for: by the planner, by time, by the operator.
 func (t *teller) waits() {
+	t.rollsOut()
 	for _, w := range t.f.waiting {
 		t.say("%s", w)
 	}

@@ -69,7 +69,7 @@ func TestTheWorstWordWinsInTheOrderOfTheDesign(t *testing.T) {
 		want v1.StatusState
 	}{
 		{func() {}, ok},
-		{func() { log.Apply(strings.Replace(topology, "count: 2", "count: 3", 1)) }, degraded},
+		{func() { log.Apply(strings.Replace(written, "count: 2", "count: 3", 1)) }, degraded},
 		{func() { hold(log, false) }, holding},
 		{func() { freeze(log, "f-1", "zone:a1", time.Hour) }, frozen},
 		{func() { log.SetState("n-1", v1.NodeState_NODE_STATE_DOWN) }, broken},
@@ -205,7 +205,7 @@ func TestWhoDecidesARepairIsSaidWithTheSeat(t *testing.T) {
 		`"off"`:   "policy.repair is off, so nobody does that",
 	} {
 		log := serving(t)
-		log.Apply(topology + "policy: {repair: " + repair + "}\n")
+		log.Apply(written + "policy: {repair: " + repair + "}\n")
 		log.SetState("n-1", v1.NodeState_NODE_STATE_DOWN)
 		if all := strings.Join(of(log.Machine.State()).GetSentences(), "\n"); !strings.Contains(all, want) {
 			t.Errorf("repair %s: nothing says %q:\n%s", repair, want, all)
@@ -238,7 +238,7 @@ func TestAClusterIsSettledOnceNothingMovesAndNothingIsAboutTo(t *testing.T) {
 		check("it holds, and nothing is to be done", true)
 		freeze(log, "f-1", "all", time.Hour)
 		check("it is frozen, and nothing is to be done", true)
-		log.Apply(strings.Replace(topology, "floor: 2", "floor: 1", 1))
+		log.Apply(strings.Replace(written, "floor: 2", "floor: 1", 1))
 		drain(log, "n-2", 0)
 		check("a drain that a freeze keeps from beginning", false)
 		log.Must(&storev1.Command{Command: &storev1.Command_DrainNode{DrainNode: &storev1.DrainNode{Id: "n-2"}}})
@@ -247,7 +247,7 @@ func TestAClusterIsSettledOnceNothingMovesAndNothingIsAboutTo(t *testing.T) {
 		check("a node is down, and its seat is at stake", false)
 		time.Sleep(6 * time.Minute)
 		check("a node is lost for good, and nobody can take its place", true)
-		log.Apply(topology)
+		log.Apply(written)
 		log.SetState("n-2", v1.NodeState_NODE_STATE_DOWN)
 		time.Sleep(6 * time.Minute)
 		check("a floor is broken, and nobody can mend it", false)
