@@ -804,7 +804,9 @@ type Shortage struct {
 	Wanted  uint32                 `protobuf:"varint,3,opt,name=wanted,proto3" json:"wanted,omitempty"`
 	Got     uint32                 `protobuf:"varint,4,opt,name=got,proto3" json:"got,omitempty"`
 	// Why, in a sentence.
-	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	Reason string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	// Of a service: the part of the nodes that its floor is over, as in ReadyCount.
+	Part          string `protobuf:"bytes,6,opt,name=part,proto3" json:"part,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -870,6 +872,13 @@ func (x *Shortage) GetGot() uint32 {
 func (x *Shortage) GetReason() string {
 	if x != nil {
 		return x.Reason
+	}
+	return ""
+}
+
+func (x *Shortage) GetPart() string {
+	if x != nil {
+		return x.Part
 	}
 	return ""
 }
@@ -1824,13 +1833,14 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x05bound\x18\x04 \x01(\x04R\x05bound\";\n" +
 	"\vPlanSummary\x12\x16\n" +
 	"\x06starts\x18\x01 \x01(\rR\x06starts\x12\x14\n" +
-	"\x05stops\x18\x02 \x01(\rR\x05stops\"z\n" +
+	"\x05stops\x18\x02 \x01(\rR\x05stops\"\x8e\x01\n" +
 	"\bShortage\x12\x12\n" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x16\n" +
 	"\x06wanted\x18\x03 \x01(\rR\x06wanted\x12\x10\n" +
 	"\x03got\x18\x04 \x01(\rR\x03got\x12\x16\n" +
-	"\x06reason\x18\x05 \x01(\tR\x06reason\"F\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\x12\x12\n" +
+	"\x04part\x18\x06 \x01(\tR\x04part\"F\n" +
 	"\x04Seat\x12\x12\n" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x12\n" +
 	"\x04node\x18\x02 \x01(\tR\x04node\x12\x16\n" +
