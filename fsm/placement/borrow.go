@@ -8,40 +8,53 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// borrow keeps floors: where fewer nodes may be counted on for a service than
-// its floor in force, others take it on top of their own. A pool's `where` binds
-// its members, not them. What no node may take is a shortage.
+// borrow keeps floors: where fewer nodes may be counted on for a service than a
+// floor in force, others take it on top of their own; for a floor over a part of
+// the nodes, others in that part. A pool's `where` binds its members, not them.
+// What no node may take is a shortage.
 func (l *lending) borrow() []*v1.Shortage {
 	var shortages []*v1.Shortage
 	for s, service := range l.services {
-		floor := int(l.floors[service.GetName()])
-		if l.expect[s] < floor && !service.GetExclusive() {
-			l.fillUp(s, floor)
+		d := &l.demands[s]
+		if !service.GetExclusive() {
+			l.fillUp(s)
 		}
-		if l.expect[s] >= floor {
+		if len(d.short()) == 0 {
 			continue
 		}
 		// Nobody else can do it: where it fails now is as good as anywhere.
 		for _, x := range l.failing {
-			if x.service == s {
+			if x.service == s && d.shortIn(l.nodes[x.node].Node) > 0 {
 				x.reason = fmt.Sprintf("%s fails on %s, and no other node may take it", service.GetName(), l.nodes[x.node].GetId())
 				l.loans = append(l.loans, x)
 			}
 		}
-		shortages = append(shortages, &v1.Shortage{
-			Service: service.GetName(), Wanted: uint32(floor), Got: uint32(l.expect[s]), Reason: l.shortageOf(s, floor),
-		})
+		for at := range d.all {
+			if x := &d.all[at]; x.have < x.least {
+				shortages = append(shortages, &v1.Shortage{
+					Service: service.GetName(), Part: x.name, Wanted: uint32(x.least), Got: uint32(x.have), Reason: l.shortageOf(s, x),
+				})
+			}
+		}
 	}
 	return shortages
 }
 
-// fillUp borrows a service until its floor is covered, or nobody is left.
-func (l *lending) fillUp(s, floor int) {
-	lost := slices.Clone(l.missing[s])
-	slices.SortFunc(lost, func(a, b absence) int { return Compare(l.nodes[a.node].GetId(), l.nodes[b.node].GetId()) })
-	type lender struct {
-		node int
-		near nearness
+// lender is a node that may take a service.
+type lender struct {
+	node int
+	near nearness
+}
+
+// fillUp borrows a service until its floors are covered, or nobody is left. Where
+// parts lie in one another or apart, and begin with the smallest, no choice takes
+// fewer loans; where they cross, what turns out to be covered by others is taken
+// back.
+func (l *lending) fillUp(s int) {
+	d := &l.demands[s]
+	short := d.short()
+	if len(short) == 0 {
+		return
 	}
 	var lenders []lender
 	for i := range l.nodes {
@@ -49,37 +62,95 @@ func (l *lending) fillUp(s, floor int) {
 			lenders = append(lenders, lender{i, l.nearness(-1, i, []int{s})})
 		}
 	}
-	covered := 0
-	for _, x := range l.loans {
-		if x.service == s && x.counted {
-			covered++
-		}
-	}
-	for ; l.expect[s] < floor && len(lenders) > 0; covered++ {
-		from := absence{-1, l.homeOf(s)}
-		if len(lost) > 0 {
-			from = lost[min(covered, len(lost)-1)]
-		}
-		best := 0
-		for at := range lenders {
-			l.locateFrom(&lenders[at].near, from.node, lenders[at].node)
-			if lenders[at].near.compare(&lenders[best].near) < 0 {
-				best = at
+	lost := slices.Clone(l.missing[s])
+	slices.SortFunc(lost, func(a, b absence) int { return Compare(l.nodes[a.node].GetId(), l.nodes[b.node].GetId()) })
+	before := len(l.loans)
+	for _, at := range short {
+		x := &d.all[at]
+		var away []absence
+		for _, from := range lost {
+			if matches(l.nodes[from.node].Node, x.where) {
+				away = append(away, from)
 			}
 		}
-		i, near := lenders[best].node, lenders[best].near
-		lenders = slices.Delete(lenders, best, best+1)
-		pool := from.pool
-		if a := assignmentOf(l.nodes[i].Node, l.services[s].GetName()); a.GetBorrowed() && l.poolOf(a) != unseated {
-			pool = l.poolOf(a)
+		for x.have < x.least {
+			from := absence{-1, l.homeOf(s)}
+			if len(away) > 0 {
+				from = away[min(x.loans, len(away)-1)]
+			}
+			best := l.nearest(d, x, from.node, lenders)
+			if best < 0 {
+				break
+			}
+			i, near := lenders[best].node, lenders[best].near
+			lenders = slices.Delete(lenders, best, best+1)
+			l.add(loan{node: i, service: s, pool: l.poolFor(s, i, from), reason: l.lentFor(s, x, from.node, i, near)})
 		}
-		l.add(loan{node: i, service: s, pool: pool, reason: l.lentFor(s, floor, from.node, i, near)})
+	}
+	if len(short) > 1 {
+		l.takeBack(d, before)
 	}
 }
 
-// homeOf is the first pool that has a service.
+// nearest is the best lender for one floor, or -1.
+func (l *lending) nearest(d *demands, x *demand, from int, lenders []lender) int {
+	best := -1
+	for at := range lenders {
+		one := &lenders[at]
+		if !matches(l.nodes[one.node].Node, x.where) {
+			continue
+		}
+		l.locateFrom(&one.near, from, one.node)
+		one.near.covers = d.shortIn(l.nodes[one.node].Node)
+		if best < 0 || one.near.compare(&lenders[best].near) < 0 {
+			best = at
+		}
+	}
+	return best
+}
+
+// takeBack drops the loans since a moment without which every floor is covered.
+func (l *lending) takeBack(d *demands, since int) {
+	for at := len(l.loans) - 1; at >= since; at-- {
+		x := l.loans[at]
+		in := d.of(l.nodes[x.node].Node)
+		if slices.ContainsFunc(in, func(one int) bool { return d.all[one].have <= d.all[one].least }) {
+			continue
+		}
+		for _, one := range in {
+			d.all[one].have--
+			d.all[one].loans--
+		}
+		if assignmentOf(l.nodes[x.node].Node, l.services[x.service].GetName()) == nil {
+			l.load[x.node]--
+		}
+		l.loans = slices.Delete(l.loans, at, at+1)
+	}
+}
+
+// poolFor is the pool that a loan stands in for: the one that it stands in for
+// already, if that still lacks something; the one that lost what it had; one
+// that cannot be filled.
+func (l *lending) poolFor(s, i int, from absence) int {
+	pool := from.pool
+	if a := assignmentOf(l.nodes[i].Node, l.services[s].GetName()); a.GetBorrowed() {
+		if k := l.poolOf(a); k != unseated && (from.node >= 0 || l.vacant[k] > 0 || l.vacant[pool] <= 0) {
+			pool = k
+		}
+	}
+	return pool
+}
+
+// homeOf is the first pool that has a service and cannot be filled; else the
+// first that has it.
 func (l *lending) homeOf(s int) int {
-	return slices.IndexFunc(l.pools, func(p poolFacts) bool { return slices.Contains(p.services, s) })
+	has := func(p poolFacts) bool { return slices.Contains(p.services, s) }
+	for k := range l.pools {
+		if has(l.pools[k]) && l.vacant[k] > 0 {
+			return k
+		}
+	}
+	return slices.IndexFunc(l.pools, has)
 }
 
 // refusal says why a node may not take a service on top of its own; free: it
@@ -102,16 +173,24 @@ func (l *lending) refusal(i, s int) barrier {
 	return l.closed(n, []int{s})
 }
 
-func (l *lending) lentFor(s, floor, from, i int, near nearness) string {
+func (l *lending) lentFor(s int, x *demand, from, i int, near nearness) string {
 	name, why := l.services[s].GetName(), ""
 	if from >= 0 {
 		why = ": " + l.absent(from, []int{s})
 	}
-	origin := " has no seat"
-	if k := l.seat[i]; k != unseated {
-		origin = " is of pool " + l.pools[k].GetName()
+	return fmt.Sprintf("%s would be under its floor of %d%s%s; %s%s%s", name, x.least, x.inWords(), why, l.nodes[i].GetId(), l.origin(i), near.words(name))
+}
+
+// origin says what seat a node has, to go on its id.
+func (l *lending) origin(i int) string {
+	switch seats := l.seats[i]; {
+	case len(seats) == 0:
+		return " has no seat"
+	case l.spare(i):
+		return " only has seats of shared pools"
+	default:
+		return " is of pool " + l.pools[seats[0]].GetName()
 	}
-	return fmt.Sprintf("%s would be under its floor of %d%s; %s%s%s", name, floor, why, l.nodes[i].GetId(), origin, near.words(name))
 }
 
 // absent says why a node cannot be counted on.
@@ -132,11 +211,13 @@ func (l *lending) absent(i int, services []int) string {
 }
 
 // shortageOf says why a floor is not covered.
-func (l *lending) shortageOf(s, floor int) string {
+func (l *lending) shortageOf(s int, x *demand) string {
 	name := l.services[s].GetName()
 	counts := map[barrier]int{}
 	for i := range l.nodes {
-		counts[l.refusal(i, s)]++
+		if matches(l.nodes[i].Node, x.where) {
+			counts[l.refusal(i, s)]++
+		}
 	}
 	var why []string
 	for _, w := range []struct {
@@ -159,9 +240,15 @@ func (l *lending) shortageOf(s, floor int) string {
 			why = append(why, fmt.Sprintf("%d %s", n, w.text))
 		}
 	}
-	text := fmt.Sprintf("%s needs %s for its floor and can count on %d", name, amount(floor, "node"), l.expect[s])
-	if len(why) > 0 {
+	text := fmt.Sprintf("%s needs %s for its floor%s and can count on %d", name, amount(x.least, "node"), x.inWords(), x.have)
+	switch {
+	case len(why) > 0:
 		text += "; no other may take it: " + strings.Join(why, ", ")
+	case x.where != nil && x.nodes <= x.have:
+		text += "; there is no other node"
+	}
+	if counts[elsewhere] > 0 {
+		text += "; " + l.whereData([]int{s})
 	}
 	return text
 }

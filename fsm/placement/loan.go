@@ -11,14 +11,11 @@ import (
 // are those of the problem, by number.
 type lending struct {
 	*problem
-	floors map[string]uint32
-	seat   []int  // pool of each node, or unseated
-	open   []bool // by node: its seat is kept for it, and is as good as open
-	vacant []int  // by pool: seats that nobody holds
+	seats  [][]int // by node: the pools that it has seats of, the exclusive one first
+	vacant []int   // by pool: seats that nobody holds
 
-	ready   []int       // by service: nodes that serve it now
-	expect  []int       // by service: nodes that may be counted on for it
-	missing [][]absence // by service: who may not be
+	demands []demands   // by service
+	missing [][]absence // by service: who may not be counted on
 	members [][]int     // by pool
 	short   [][]int     // by pool: members that have lost a service of it
 	needs   []verdict   // by pool
@@ -41,10 +38,10 @@ type absence struct{ node, pool int }
 // their pool is whole again. Members that are lost get a stand-in each, as long
 // as there are nodes without a seat. A service that would still be under its
 // floor is borrowed from nodes of other pools.
-func (p *problem) lend(floors map[string]uint32, f filling, s sizing, at, kept []int) ([]*v1.Loan, []*v1.Shortage) {
+func (p *problem) lend(v View, f filling, s sizing, at, kept []int) ([]*v1.Loan, []*v1.Shortage) {
 	l := &lending{
-		problem: p, floors: floors, seat: slices.Clone(at), open: make([]bool, len(at)), vacant: make([]int, len(p.pools)),
-		ready: make([]int, len(p.services)), expect: make([]int, len(p.services)), missing: make([][]absence, len(p.services)),
+		problem: p, seats: make([][]int, len(at)), vacant: make([]int, len(p.pools)),
+		demands: p.demand(v.Floors, v.Parts), missing: make([][]absence, len(p.services)),
 		members: make([][]int, len(p.pools)), short: make([][]int, len(p.pools)), needs: make([]verdict, len(p.pools)),
 		load: make([]int, len(at)),
 	}
@@ -53,9 +50,14 @@ func (p *problem) lend(floors map[string]uint32, f filling, s sizing, at, kept [
 			l.vacant[k] = s.wanted[k] - f.got[k]
 		}
 	}
+	for i, k := range at {
+		if k != unseated {
+			l.seats[i] = []int{k}
+		}
+	}
 	for i, k := range kept {
 		if k != unseated {
-			l.seat[i], l.open[i] = k, true
+			l.seats[i] = []int{k}
 			l.vacant[k]--
 		}
 	}
@@ -68,31 +70,49 @@ func (p *problem) lend(floors map[string]uint32, f filling, s sizing, at, kept [
 	return l.written(), shortages
 }
 
-// count notes what a node is good for.
+// count notes what a node is good for. Where several of its pools have a
+// service, that is one instance, and belongs to the first of them.
 func (l *lending) count(i int) {
-	n, k := &l.nodes[i], l.seat[i]
+	n := &l.nodes[i]
 	for s, ready := range n.ready {
 		if ready {
-			l.ready[s]++
+			for _, at := range l.demands[s].of(n.Node) {
+				l.demands[s].all[at].ready++
+			}
 		}
 	}
 	l.load[i] = len(n.GetAssignments())
-	if k == unseated {
+	if len(l.seats[i]) == 0 {
 		l.countDrained(i)
 		return
 	}
-	l.members[k] = append(l.members[k], i)
-	lost := false
-	for _, s := range l.pools[k].services {
-		if n.down || n.fails[s] {
-			l.missing[s] = append(l.missing[s], absence{i, k})
-			lost = true
-			continue
+	for at, k := range l.seats[i] {
+		l.members[k] = append(l.members[k], i)
+		lost := false
+		for _, s := range l.pools[k].services {
+			gone := n.down || n.fails[s]
+			lost = lost || gone
+			switch {
+			case slices.ContainsFunc(l.seats[i][:at], func(before int) bool { return slices.Contains(l.pools[before].services, s) }):
+			case gone:
+				l.missing[s] = append(l.missing[s], absence{i, k})
+			default:
+				l.expect(i, s, false)
+			}
 		}
-		l.expect[s]++
+		if lost {
+			l.short[k] = append(l.short[k], i)
+		}
 	}
-	if lost {
-		l.short[k] = append(l.short[k], i)
+}
+
+// expect counts on a node for a service.
+func (l *lending) expect(i, s int, lent bool) {
+	for _, at := range l.demands[s].of(l.nodes[i].Node) {
+		l.demands[s].all[at].have++
+		if lent {
+			l.demands[s].all[at].loans++
+		}
 	}
 }
 
@@ -157,7 +177,7 @@ func (l *lending) keep() {
 func (l *lending) add(x loan) {
 	x.counted = true
 	l.loans = append(l.loans, x)
-	l.expect[x.service]++
+	l.expect(x.node, x.service, true)
 	if assignmentOf(l.nodes[x.node].Node, l.services[x.service].GetName()) == nil {
 		l.load[x.node]++
 	}
@@ -165,14 +185,17 @@ func (l *lending) add(x loan) {
 
 // seated: the node has a seat of a pool with this service.
 func (l *lending) seated(i, s int) bool {
-	k := l.seat[i]
-	return k != unseated && slices.Contains(l.pools[k].services, s)
+	return slices.ContainsFunc(l.seats[i], func(k int) bool { return slices.Contains(l.pools[k].services, s) })
 }
 
 // lends: the node's services may be joined by others.
 func (l *lending) lends(i int) bool {
-	k := l.seat[i]
-	return k == unseated || l.pools[k].Lend == nil || l.pools[k].GetLend()
+	return !slices.ContainsFunc(l.seats[i], func(k int) bool { return l.pools[k].Lend != nil && !l.pools[k].GetLend() })
+}
+
+// spare: no pool has the node for itself.
+func (l *lending) spare(i int) bool {
+	return !slices.ContainsFunc(l.seats[i], func(k int) bool { return !l.pools[k].GetShared() })
 }
 
 // unfit says what keeps a service from a node for good, whatever pool it is for.

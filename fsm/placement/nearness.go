@@ -12,6 +12,7 @@ import (
 type nearness struct {
 	hindered bool   // it would have to wait: a floor, or a host that lets nothing stop, is in the way
 	starts   int    // 0: serves it already, 1: a drain is called off, 2: it has to be started
+	covers   int    // floors that are short and that it would count for
 	seated   bool   // it has a seat of its own
 	zone     bool   // not in the zone of the node that was lost
 	region   bool   // not in its region
@@ -25,10 +26,12 @@ type nearness struct {
 // nearness of node i to the one that was lost; from -1: none was.
 func (l *lending) nearness(from, i int, services []int) nearness {
 	n := &l.nodes[i]
-	near := nearness{seated: l.seat[i] != unseated, load: l.load[i], capacity: capacity(n.Node), id: n.GetId()}
+	near := nearness{seated: len(l.seats[i]) > 0, load: l.load[i], capacity: capacity(n.Node), id: n.GetId()}
 	l.locateFrom(&near, from, i)
-	if near.seated {
-		near.priority = l.pools[l.seat[i]].GetPriority()
+	for at, k := range l.seats[i] {
+		if at == 0 || l.pools[k].GetPriority() > near.priority {
+			near.priority = l.pools[k].GetPriority()
+		}
 	}
 	for _, s := range services {
 		name := l.services[s].GetName()
@@ -67,8 +70,14 @@ func (l *lending) hinders(i int, of *v1.ServiceClaim) bool {
 	return slices.ContainsFunc(n.GetClaims().GetServices(), func(c *v1.ServiceClaim) bool {
 		t, named := l.numbers[c.GetName()]
 		return named && n.ready[t] && c.GetChangeMode() == v1.ChangeMode_CHANGE_MODE_RESTART && c.GetRestartGroup() == of.GetRestartGroup() &&
-			(c.GetNeverStop() || l.ready[t] <= int(l.floors[c.GetName()]))
+			(c.GetNeverStop() || l.bare(i, t))
 	})
+}
+
+// bare: a floor that the node counts for has none to spare.
+func (l *lending) bare(i, s int) bool {
+	d := &l.demands[s]
+	return slices.ContainsFunc(d.of(l.nodes[i].Node), func(at int) bool { return d.all[at].ready <= d.all[at].least })
 }
 
 func (a *nearness) compare(b *nearness) int {
@@ -77,6 +86,8 @@ func (a *nearness) compare(b *nearness) int {
 		return later(a.hindered, b.hindered)
 	case a.starts != b.starts:
 		return cmp.Compare(a.starts, b.starts)
+	case a.covers != b.covers:
+		return cmp.Compare(b.covers, a.covers)
 	case a.seated != b.seated:
 		return later(a.seated, b.seated)
 	case a.zone != b.zone:

@@ -121,7 +121,7 @@ func Place(v View) (*Target, error) {
 		}
 	}
 	var under []*v1.Shortage
-	t.Loans, under = p.lend(v.Floors, filled, sizes, at, kept)
+	t.Loans, under = p.lend(v, filled, sizes, at, kept)
 	t.Shortages = append(t.Shortages, under...)
 	return t, nil
 }

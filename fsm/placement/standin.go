@@ -46,7 +46,7 @@ func (l *lending) standingIn(k int) []int {
 	served := map[int]int{}
 	var there []int
 	for _, x := range l.loans {
-		if x.pool == k && x.counted && l.seat[x.node] == unseated {
+		if x.pool == k && x.counted && l.spare(x.node) {
 			if served[x.node]++; served[x.node] == len(l.pools[k].services) {
 				there = append(there, x.node)
 			}
@@ -67,7 +67,7 @@ func (l *lending) idle(k int, there []int) []int {
 	var idle []int
 	for i := range l.nodes {
 		n := &l.nodes[i]
-		if l.seat[i] != unseated || busy[i] || !n.barrier[k].open() || l.closed(n, l.pools[k].services) != free {
+		if !l.spare(i) || slices.Contains(l.seats[i], k) || busy[i] || !n.barrier[k].open() || l.closed(n, l.pools[k].services) != free {
 			continue
 		}
 		if !slices.ContainsFunc(l.pools[k].services, func(s int) bool { return l.unfit(i, s) != free }) {
@@ -103,9 +103,9 @@ func (l *lending) starts(k, i int) int {
 
 func (l *lending) takeOver(k, from, i int) {
 	near := l.nearness(from, i, l.pools[k].services)
-	reason := fmt.Sprintf("%s; %s has no seat%s", l.absent(from, l.pools[k].services), l.nodes[i].GetId(), near.words(""))
+	reason := fmt.Sprintf("%s; %s%s%s", l.absent(from, l.pools[k].services), l.nodes[i].GetId(), l.origin(i), near.words(""))
 	for _, s := range l.pools[k].services {
-		if !slices.ContainsFunc(l.loans, func(x loan) bool { return x.node == i && x.service == s }) {
+		if !l.seated(i, s) && !slices.ContainsFunc(l.loans, func(x loan) bool { return x.node == i && x.service == s }) {
 			l.add(loan{node: i, service: s, pool: k, reason: reason})
 		}
 	}

@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"slices"
 
 	v1 "roster/proto/roster/v1"
 )
@@ -61,7 +62,8 @@ func (l *lending) broken(k int) string {
 // that may pass.
 func (l *lending) awaited(k int) bool {
 	for i := range l.nodes {
-		if n := &l.nodes[i]; l.seat[i] == unseated && (n.barrier[k] == drained || n.barrier[k].passes()) {
+		n := &l.nodes[i]
+		if (l.spare(i) || l.pools[k].GetShared()) && !slices.Contains(l.seats[i], k) && (n.barrier[k] == drained || n.barrier[k].passes()) {
 			return true
 		}
 	}
