@@ -59,6 +59,8 @@ func Start(t testing.TB) *Member {
 	v1.RegisterEventServiceServer(server, v1.UnimplementedEventServiceServer{})
 	v1.RegisterPlanServiceServer(server, v1.UnimplementedPlanServiceServer{})
 	v1.RegisterGuardServiceServer(server, v1.UnimplementedGuardServiceServer{})
+	v1.RegisterRolloutServiceServer(server, v1.UnimplementedRolloutServiceServer{})
+	v1.RegisterWhatIfServiceServer(server, v1.UnimplementedWhatIfServiceServer{})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)

@@ -63,6 +63,25 @@ func Print(w io.Writer, format Format, message proto.Message, table func() error
 	}
 }
 
+// PrintDocument is Print for an answer whose messages are one document: the
+// fields of all of them, those of the first one first.
+func PrintDocument(w io.Writer, format Format, table func() error, messages ...proto.Message) error {
+	var text []byte
+	var err error
+	switch format {
+	case JSON:
+		text, err = jsonform.MarshalDocument(messages...)
+	case YAML:
+		text, err = jsonform.MarshalDocumentYAML(messages...)
+	default:
+		return table()
+	}
+	if err != nil {
+		return fmt.Errorf("print as %s: %w", strings.ToUpper(string(format)), err)
+	}
+	return line(w, text)
+}
+
 // Line writes the message as JSON in one line, for streams.
 func Line(w io.Writer, message proto.Message) error {
 	text, err := jsonform.MarshalCompact(message)
