@@ -125,7 +125,7 @@ func (w *Watcher) started(event Event) {
 	if w.over {
 		return
 	}
-	text, err := json.Marshal(history.Record{Mark: history.MarkStarted, Service: event.Service, Text: event.Kind + " on " + event.Node})
+	text, err := json.Marshal(history.Record{Mark: history.MarkStarted, Service: event.Service, Nodes: []string{event.Node}, Text: event.Kind + " on " + event.Node})
 	if err != nil {
 		return
 	}

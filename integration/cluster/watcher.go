@@ -111,6 +111,20 @@ func (w *Watcher) Floors(floors map[string]int) {
 	w.mark(history.Record{Mark: history.MarkFloors, Counts: floors})
 }
 
+// FloorsAndParts says which floors are in force from now on, those over parts of
+// the nodes included.
+func (w *Watcher) FloorsAndParts(floors map[string]int, parts []history.Part) {
+	w.t.Helper()
+	w.mark(history.Record{Mark: history.MarkFloors, Counts: floors, Parts: parts})
+}
+
+// Accepted says that the operator lets commands leave fewer than the floors, but
+// not fewer than this, until the next floors.
+func (w *Watcher) Accepted(text string, least map[string]int) {
+	w.t.Helper()
+	w.mark(history.Record{Mark: history.MarkAccepted, Text: text, Counts: least})
+}
+
 // Fault says that these nodes are about to be broken.
 func (w *Watcher) Fault(text string, nodes ...string) {
 	w.t.Helper()

@@ -35,6 +35,10 @@ const (
 	// MarkFloors sets the floors in force from here on; a service that is not
 	// named has none.
 	MarkFloors Mark = "floors"
+	// MarkAccepted says that the operator accepts that commands leave fewer than the
+	// floor: Counts, by service, or service@part, is the fewest. It holds until the
+	// next floors.
+	MarkAccepted Mark = "accepted"
 	// MarkFault says that these nodes are about to be broken.
 	MarkFault Mark = "fault"
 	// MarkHealed says that these nodes were mended.
@@ -49,7 +53,7 @@ const (
 	// or off. Nodes: those that it may not use.
 	MarkRepair Mark = "repair"
 	// MarkStarted says that the cluster has a start of Service in flight, or that
-	// one failed with a stated reason.
+	// one failed with a stated reason. Nodes: where, if that is known.
 	MarkStarted Mark = "started"
 )
 
@@ -63,6 +67,16 @@ type Target struct {
 	Protocol string `json:"protocol"`
 	// Path to ask for, for jmap and webdav; empty: the protocol's usual one.
 	Path string `json:"path,omitempty"`
+}
+
+// Part is a floor over some of the nodes.
+type Part struct {
+	Service string `json:"service"`
+	// Name of the part, for people.
+	Name string `json:"name"`
+	// Those that count for it.
+	Nodes []string `json:"nodes"`
+	Floor int      `json:"floor"`
 }
 
 // Record is one line of the log.
@@ -94,7 +108,9 @@ type Record struct {
 	Mark   Mark           `json:"mark,omitempty"`
 	Counts map[string]int `json:"counts,omitempty"`
 	Nodes  []string       `json:"nodes,omitempty"`
-	Text   string         `json:"text,omitempty"`
+	// Floors over parts of the nodes; one that is not named is none.
+	Parts []Part `json:"parts,omitempty"`
+	Text  string `json:"text,omitempty"`
 
 	// Looked: the longest time from one dial of a target to its next, which
 	// target that was (Address), and how many dials ended.

@@ -2,7 +2,6 @@ package judge
 
 import (
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"sort"
@@ -11,11 +10,14 @@ import (
 
 // Dip is a time in which fewer instances answered than the floor in force.
 type Dip struct {
-	Service  string
+	Service string
+	// The part of the nodes that the floor is over; empty: all of them.
+	Part     string
 	From, To float64
 	// Fewest that answered in it, and the floor at its beginning.
 	Lowest, Floor int
-	// "fault: …", "command", or "not reached yet".
+	// "fault: …", "command", "accepted" (a command that the operator let break it),
+	// or "not reached yet".
 	Charged string
 	// Seconds until a start was in flight; -1: none was.
 	Begun float64
@@ -24,13 +26,24 @@ type Dip struct {
 // answering counts the instances of a service that answer at t for certain or
 // perhaps; nothing is forgiven to faults here.
 func (l *timeline) answering(service string, t float64) int {
+	return l.answeringOn(service, rule{}, t)
+}
+
+// answeringOn counts those where a rule counts.
+func (l *timeline) answeringOn(service string, r rule, t float64) int {
 	silent := map[string]bool{}
 	for _, s := range l.silences {
 		if s.service == service && s.covers(t, t) {
 			silent[s.node] = true
 		}
 	}
-	return len(l.instances[service]) - len(silent)
+	n := 0
+	for node := range l.instances[service] {
+		if r.counts(node) && !silent[node] {
+			n++
+		}
+	}
+	return n
 }
 
 // moments are the times at which the count or the floor of a service changes.
@@ -49,20 +62,24 @@ func (l *timeline) moments(service string) []float64 {
 	for _, s := range l.floors {
 		times = append(times, s.from)
 	}
+	for _, r := range l.accepted {
+		times = append(times, r.T)
+	}
 	sort.Float64s(times)
 	return slices.Compact(times)
 }
 
-// dips are the spans below the floor, of every service, in order.
+// dips are the spans below the floor, of every scope, in order.
 func (l *timeline) dips() []Dip {
 	var dips []Dip
-	for _, service := range slices.Sorted(maps.Keys(l.instances)) {
+	for _, of := range l.scopes() {
 		var open *Dip
-		for _, t := range l.moments(service) {
-			count, floor := l.answering(service, t), l.floorAt(service, t)
+		for _, t := range l.moments(of.service) {
+			rule := l.ruleAt(of, t)
+			count, floor := l.answeringOn(of.service, rule, t), rule.floor
 			switch {
 			case count < floor && open == nil:
-				open = &Dip{Service: service, From: t, Lowest: count, Floor: floor, Charged: l.chargeOf(service, t)}
+				open = &Dip{Service: of.service, Part: of.part, From: t, Lowest: count, Floor: floor, Charged: l.chargeOf(of, t)}
 			case count < floor:
 				open.Lowest = min(open.Lowest, count)
 			case open != nil:
@@ -78,40 +95,46 @@ func (l *timeline) dips() []Dip {
 	return dips
 }
 
-// chargeOf says what made the count fall below the floor at t.
-func (l *timeline) chargeOf(service string, t float64) string {
+// chargeOf says what made the count of a scope fall below its floor at t.
+func (l *timeline) chargeOf(of scope, t float64) string {
+	rule := l.ruleAt(of, t)
+	concerns := func(s silence) bool { return s.service == of.service && rule.counts(s.node) }
 	for _, s := range l.silences {
-		if s.service == service && s.event && s.fault == nil && s.ended == t {
-			if _, breach := l.breach(s); breach {
+		if concerns(s) && s.event && s.fault == nil && s.ended == t {
+			if _, breach := l.breach(s, of); breach {
 				return "command"
+			}
+			if rule.least < rule.floor {
+				return "accepted"
 			}
 		}
 	}
 	// A fault that began it, that nobody could know of when the command was
 	// given, or over which the floor was raised.
 	for _, s := range l.silences {
-		if s.service == service && s.covers(t, t) && s.fault != nil {
+		if concerns(s) && s.covers(t, t) && s.fault != nil {
 			return strings.TrimSuffix("fault: "+s.fault.text, ": ")
 		}
 	}
 	return "not reached yet"
 }
 
-// lowest is the fewest instances that answered for each service since it first
-// had its floor.
+// lowest is the fewest instances that answered in each scope since it first had
+// its floor.
 func (l *timeline) lowest() map[string]int {
 	lowest := map[string]int{}
-	for service := range l.instances {
+	for _, of := range l.scopes() {
 		reached := false
-		for _, t := range l.moments(service) {
-			count, floor := l.answering(service, t), l.floorAt(service, t)
-			if floor == 0 {
+		for _, t := range l.moments(of.service) {
+			rule := l.ruleAt(of, t)
+			count := l.answeringOn(of.service, rule, t)
+			if rule.floor == 0 {
 				continue
 			}
-			reached = reached || count >= floor
+			reached = reached || count >= rule.floor
 			if reached {
-				if was, ok := lowest[service]; !ok || count < was {
-					lowest[service] = count
+				if was, ok := lowest[of.String()]; !ok || count < was {
+					lowest[of.String()] = count
 				}
 			}
 		}

@@ -9,6 +9,10 @@
 // fault still counts for two heartbeats, since nobody in the cluster can know
 // earlier. A silence that no fault mark explains was a command's doing.
 //
+// A floor may be over a part of the nodes, which the log names one by one: then
+// only these count. What the operator accepted to fall short of is no breach, as
+// far as he accepted it (scope.go).
+//
 // Everything here is pure.
 package judge
 
@@ -40,7 +44,9 @@ type Options struct {
 type Violation struct {
 	T       float64
 	Service string
-	Node    string
+	// The part of the nodes that the floor is over; empty: all of them.
+	Part string
+	Node string
 	// Answering after the command, and the floor in force.
 	After, Floor int
 	Message      string
@@ -54,7 +60,8 @@ type Verdict struct {
 	Late []Late
 	// Expect marks whose counts were never seen.
 	Unmet []string
-	// Fewest instances answering per service since it first had its floor.
+	// Fewest instances answering per service, and part of the nodes, since it first
+	// had its floor.
 	Lowest map[string]int
 	// Commands and faults that silenced an instance, and dials in all.
 	Commands, Faults, Dials int
@@ -92,8 +99,10 @@ func Judge(records []history.Record, options Options) (*Verdict, error) {
 			verdict.Faults++
 		default:
 			verdict.Commands++
-			if violation, ok := line.breach(s); ok {
-				verdict.Violations = append(verdict.Violations, violation)
+			for _, of := range line.scopes() {
+				if violation, ok := line.breach(s, of); ok {
+					verdict.Violations = append(verdict.Violations, violation)
+				}
 			}
 		}
 	}
@@ -104,10 +113,14 @@ func Judge(records []history.Record, options Options) (*Verdict, error) {
 	return verdict, nil
 }
 
-// breach says whether the command that caused s took its service below the
-// floor. With `before` instances answering before it and s one of them, what is
+// breach says whether the command that caused s took a scope below the floor, or
+// below what the operator accepted. With `before` instances answering before it and s one of them, what is
 // left is below min(floor, before) exactly when it is below the floor.
-func (l *timeline) breach(s silence) (Violation, bool) {
+func (l *timeline) breach(s silence, of scope) (Violation, bool) {
+	rule := l.ruleAt(of, s.ended)
+	if of.service != s.service || !rule.counts(s.node) {
+		return Violation{}, false
+	}
 	from, to := s.ended, s.ended
 	if s.instant() {
 		from = s.began // somewhere in here; others must be silent all through
@@ -115,7 +128,7 @@ func (l *timeline) breach(s silence) (Violation, bool) {
 	var others []string
 	after := 0
 	for node := range l.instances[s.service] {
-		if node == s.node {
+		if node == s.node || !rule.counts(node) {
 			continue
 		}
 		if l.counts(s.service, node, from, to) {
@@ -127,20 +140,22 @@ func (l *timeline) breach(s silence) (Violation, bool) {
 	if !l.counted(s) {
 		return Violation{}, false
 	}
-	floor := l.floorAt(s.service, to)
-	if after >= floor {
+	if after >= rule.least {
 		return Violation{}, false
 	}
 	sort.Strings(others)
 	message := fmt.Sprintf("%.3f: a command silenced %s on %s (%s: %s) and left %d answering, floor in force %d",
-		s.ended, s.service, s.node, s.address, s.reason, after, floor)
+		s.ended, of, s.node, s.address, s.reason, after, rule.floor)
+	if rule.least < rule.floor {
+		message += fmt.Sprintf(", of which %d was accepted", rule.least)
+	}
 	if len(others) > 0 {
 		message += "; silent then: " + strings.Join(others, ", ")
 	}
 	if last := l.lastApplied(to); last != "" {
 		message += "; last applied: " + last
 	}
-	return Violation{T: s.ended, Service: s.service, Node: s.node, After: after, Floor: floor, Message: message}, true
+	return Violation{T: s.ended, Service: s.service, Part: of.part, Node: s.node, After: after, Floor: rule.floor, Message: message}, true
 }
 
 // counts says whether an instance counts as answering at some instant of

@@ -41,7 +41,12 @@ const told = 2
 // begun is how long after the beginning of a dip that lasts until `to` a start
 // was in flight; -1: none was.
 func (l *timeline) begun(d Dip, to float64) float64 {
+	r := l.ruleAt(scope{d.Service, d.Part}, d.From)
 	for _, s := range l.started {
+		// One elsewhere does nothing for a part of the nodes.
+		if len(s.Nodes) > 0 && !slices.ContainsFunc(s.Nodes, r.counts) {
+			continue
+		}
 		if s.Service == d.Service && s.T >= d.From && s.T <= to+told {
 			return min(s.T, to) - d.From
 		}
@@ -57,19 +62,23 @@ func (l *timeline) late(dips []Dip, within float64) []Late {
 		return nil
 	}
 	for _, d := range dips {
+		if d.Charged == "accepted" {
+			continue
+		}
+		of := scope{d.Service, d.Part}
 		for _, r := range l.repairs {
 			from, to := max(d.From, r.from), min(d.To, r.to)
 			until := from + within
 			if to <= until || d.Begun >= 0 && d.From+d.Begun <= until {
 				continue
 			}
-			idle := l.idle(d.Service, from, until, r.barred)
+			idle := l.idle(of, from, until, r.barred)
 			if len(idle) == 0 {
 				continue
 			}
 			late = append(late, Late{Service: d.Service, From: from, Until: until, Idle: idle, Message: fmt.Sprintf(
 				"%.3f: %s had %d answering, floor in force %d, and no start was in flight %.1f s later; it could have been on %s",
-				from, d.Service, d.Lowest, d.Floor, within, strings.Join(idle, ", "))})
+				from, of, d.Lowest, d.Floor, within, strings.Join(idle, ", "))})
 		}
 	}
 	return late
@@ -77,14 +86,15 @@ func (l *timeline) late(dips []Dip, within float64) []Late {
 
 // idle lists the nodes that could have taken a service in [from, to]: they are
 // not broken, they may be used, and they did not serve it.
-func (l *timeline) idle(service string, from, to float64, barred []string) []string {
+func (l *timeline) idle(of scope, from, to float64, barred []string) []string {
 	var idle []string
-	for node := range l.instances[service] {
+	r := l.ruleAt(of, from)
+	for node := range l.instances[of.service] {
 		broken := slices.ContainsFunc(l.faults, func(f fault) bool { return f.node == node && f.from < to && from < f.to })
 		silent := slices.ContainsFunc(l.silences, func(s silence) bool {
-			return s.service == service && s.node == node && s.covers(from, to)
+			return s.service == of.service && s.node == node && s.covers(from, to)
 		})
-		if !broken && silent && !slices.Contains(barred, node) {
+		if r.counts(node) && !broken && silent && !slices.Contains(barred, node) {
 			idle = append(idle, node)
 		}
 	}

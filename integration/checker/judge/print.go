@@ -24,7 +24,7 @@ func (v *Verdict) Print(w io.Writer) error {
 		if d.Begun >= 0 {
 			begun = fmt.Sprintf("a start in flight after %.3f s", d.Begun)
 		}
-		say("  dip of %s: %.3f s from %.3f, lowest %d, floor %d, charged to %s; %s", d.Service, d.To-d.From, d.From, d.Lowest, d.Floor, d.Charged, begun)
+		say("  dip of %s: %.3f s from %.3f, lowest %d, floor %d, charged to %s; %s", scope{d.Service, d.Part}, d.To-d.From, d.From, d.Lowest, d.Floor, d.Charged, begun)
 	}
 	for _, violation := range v.Violations {
 		say("VIOLATION %s", violation.Message)

@@ -54,6 +54,7 @@ type repair struct {
 type setting struct {
 	from   float64
 	floors map[string]int
+	parts  []history.Part
 }
 
 // timeline is a log in the order of its times.
@@ -63,6 +64,7 @@ type timeline struct {
 	silences []silence
 	faults   []fault
 	floors   []setting
+	accepted []history.Record
 	expects  []history.Record
 	applied  []history.Record
 	started  []history.Record
@@ -159,7 +161,7 @@ func (l *timeline) change(r history.Record, open map[string]*silence, dialled ma
 func (l *timeline) mark(r history.Record) {
 	switch r.Mark {
 	case history.MarkFloors:
-		l.floors = append(l.floors, setting{from: r.T, floors: r.Counts})
+		l.floors = append(l.floors, setting{from: r.T, floors: r.Counts, parts: r.Parts})
 	case history.MarkFault:
 		for _, node := range r.Nodes {
 			l.faults = append(l.faults, fault{node: node, from: r.T, to: math.Inf(1), text: r.Text})
@@ -170,6 +172,8 @@ func (l *timeline) mark(r history.Record) {
 				l.faults[i].to = r.T
 			}
 		}
+	case history.MarkAccepted:
+		l.accepted = append(l.accepted, r)
 	case history.MarkExpect:
 		l.expects = append(l.expects, r)
 	case history.MarkApplied:
@@ -202,16 +206,4 @@ func (l *timeline) charge() {
 			}
 		}
 	}
-}
-
-// floorAt is the floor in force of a service at a time.
-func (l *timeline) floorAt(service string, t float64) int {
-	floor := 0
-	for _, s := range l.floors {
-		if s.from > t {
-			break
-		}
-		floor = s.floors[service]
-	}
-	return floor
 }

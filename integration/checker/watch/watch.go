@@ -139,7 +139,17 @@ func (w *Watch) Run(ctx context.Context) error {
 // the watch has nothing to say about what the mark means.
 func (w *Watch) Mark(ctx context.Context, mark history.Record) error {
 	switch mark.Mark {
-	case history.MarkFloors, history.MarkExpect, history.MarkApplied:
+	case history.MarkExpect, history.MarkApplied:
+	case history.MarkFloors:
+		for _, p := range mark.Parts {
+			if p.Service == "" || p.Name == "" || len(p.Nodes) == 0 {
+				return fmt.Errorf("mark %q has a part without a service, a name or nodes: %+v", mark.Mark, p)
+			}
+		}
+	case history.MarkAccepted:
+		if len(mark.Counts) == 0 {
+			return fmt.Errorf("mark %q accepts nothing", mark.Mark)
+		}
 	case history.MarkRepair:
 		if mark.Text != "on" && mark.Text != "off" {
 			return fmt.Errorf("mark %q says %q: on or off", mark.Mark, mark.Text)
