@@ -57,11 +57,13 @@ func Settled(n *v1.Node, policy *v1.Policy, now time.Time) bool {
 	if n.GetState() == v1.NodeState_NODE_STATE_DOWN {
 		return false
 	}
-	if n.GetReturnedAt() == nil {
-		return true
-	}
-	wait := doubled(policy.GetReturnAfter().AsDuration(), n.GetFlaps())
-	return !now.Before(n.GetReturnedAt().AsTime().Add(wait))
+	return n.GetReturnedAt() == nil || !now.Before(SettledAt(n, policy))
+}
+
+// SettledAt is when a node that came back may be relied on again, if it is not
+// lost again before.
+func SettledAt(n *v1.Node, policy *v1.Policy) time.Time {
+	return n.GetReturnedAt().AsTime().Add(doubled(policy.GetReturnAfter().AsDuration(), n.GetFlaps()))
 }
 
 // Barred returns until when a service is not placed anew on a node, because it

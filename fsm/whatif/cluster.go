@@ -29,6 +29,8 @@ type Cluster struct {
 	Now time.Time
 	// What keeps moves from being made, under the topology in force.
 	Restraints rollout.Restraints
+	// The operator's word that the silence of nodes is real; nil: none.
+	Override *v1.HoldOverride
 	// Revision in force; 0: none.
 	Revision uint64
 	// Who had which seat when the rollout began that is being walked back; nil:
