@@ -36,6 +36,10 @@ func (c *Cluster) without(lost map[string]bool) *Cluster {
 	return down.judged()
 }
 
+// calmAfter is how long a node stays up until it is no longer said to flap; the
+// state machine counts so.
+const calmAfter = time.Hour
+
 // with is the cluster in which nodes that were down are heard again. What they
 // were told to serve they serve: their agents went on with it, or began it again.
 func (c *Cluster) with(back map[string]bool) *Cluster {
@@ -47,6 +51,9 @@ func (c *Cluster) with(back map[string]bool) *Cluster {
 			continue
 		}
 		n = proto.CloneOf(n)
+		if n.GetReturnedAt() == nil || c.Now.Sub(n.GetReturnedAt().AsTime()) > calmAfter {
+			n.Flaps = 0
+		}
 		n.State, n.StateSince, n.ReturnedAt = v1.NodeState_NODE_STATE_UP, now, now
 		n.Flaps++
 		up.Nodes[i] = n
