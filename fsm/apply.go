@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"strings"
 
 	"google.golang.org/protobuf/proto"
 
 	"roster/fsm/placement"
+	"roster/fsm/rollout"
 	"roster/fsm/topology"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -40,17 +40,44 @@ func (d *draft) applyTopology(c *storev1.ApplyTopology) *storev1.Result {
 		return refusal
 	}
 	if proto.Equal(d.topology.GetTopology(), wanted) && bytes.Equal(d.topology.GetSource(), source) {
+		d.acceptGap(c)
 		return &storev1.Result{}
 	}
 	effective, refusal := d.admit(c, wanted, nodes)
 	if refusal != nil {
 		return refusal
 	}
-	d.enforce(&v1.TopologyRevision{
-		Revision: d.revision() + 1, Topology: wanted, Source: source,
-		Author: d.env.GetCaller(), Time: d.env.GetTime(), Index: d.index, RollbackOf: c.GetRollbackTo(),
-	}, effective)
+	d.orderTopology(effective, c.GetAcceptGap())
+	d.enforce(d.nextRevision(wanted, source, c.GetRollbackTo()), effective)
+	if d.order.GetAcceptGap() {
+		d.tellGap()
+	}
 	return &storev1.Result{Changed: true}
+}
+
+// acceptGap takes the operator's word that floors may be broken, given anew for
+// the topology that is being carried out.
+func (d *draft) acceptGap(c *storev1.ApplyTopology) {
+	if c.GetAcceptGap() && d.order.GetOpen() && !d.order.GetAcceptGap() {
+		d.order = copyOrder(d.order)
+		d.order.AcceptGap = true
+		d.tellGap()
+	}
+}
+
+func (d *draft) tellGap() {
+	d.emit(&v1.Event{
+		Kind: EventGapAccepted, Revision: d.revision(), Reason: "the operator accepts it",
+		Message: fmt.Sprintf("the rollout of revision %d may take services below their floors where there is no other way, one node at a time", d.revision()),
+	})
+}
+
+// nextRevision is a topology as the revision that follows the one in force.
+func (d *draft) nextRevision(t *v1.Topology, source []byte, rollbackOf uint64) *v1.TopologyRevision {
+	return &v1.TopologyRevision{
+		Revision: d.revision() + 1, Topology: t, Source: source,
+		Author: d.env.GetCaller(), Time: d.env.GetTime(), Index: d.index, RollbackOf: rollbackOf,
+	}
 }
 
 func checkTopology(t *v1.Topology, source []byte, cluster string) *storev1.Result {
@@ -73,15 +100,16 @@ func checkTopology(t *v1.Topology, source []byte, cluster string) *storev1.Resul
 func (d *draft) admit(c *storev1.ApplyTopology, wanted *v1.Topology, nodes []*v1.Node) (*v1.Topology, *storev1.Result) {
 	var effective *v1.Topology
 	var target *placement.Target
+	freezes, now := d.freezes.list(freezeKey), d.env.GetTime().AsTime()
 	if err := purely(func() (err error) {
 		effective = topology.Effective(wanted)
-		target, err = placement.Place(placementView(&d.core, effective, nodes, d.freezes.list(freezeKey), d.env.GetTime().AsTime()))
+		target, err = placement.Place(placementView(&d.core, effective, nodes, freezes, now))
 		return err
 	}); err != nil {
 		return nil, unfit(codeFailedPrecondition, ReasonImpossible, err)
 	}
 	if short(target, nodes) && !c.GetAcceptShortage() {
-		return nil, refused(codeFailedPrecondition, ReasonShortage, "today's nodes cannot fill it: %s; add nodes, ask for less, or use --accept-shortage", shortageWords(target.Shortages))
+		return nil, refused(codeFailedPrecondition, ReasonShortage, "today's nodes cannot fill it: %s; %s, or use --accept-shortage", shortageWords(target.Shortages), shortageMend(&d.core, effective, target, nodes, freezes, now))
 	}
 	if !c.GetAllowStop() {
 		if why := stops(d.effective, effective, target, nodes); why != "" {
@@ -89,14 +117,6 @@ func (d *draft) admit(c *storev1.ApplyTopology, wanted *v1.Topology, nodes []*v1
 		}
 	}
 	return effective, nil
-}
-
-func shortageWords(shortages []*v1.Shortage) string {
-	var words []string
-	for _, s := range shortages {
-		words = append(words, s.GetReason())
-	}
-	return strings.Join(words, "; ")
 }
 
 // stops says what a topology takes away that only a deliberate operator may.
@@ -131,14 +151,16 @@ func stops(before, after *v1.Topology, target *placement.Target, nodes []*v1.Nod
 	return ""
 }
 
-// enforce makes a revision the one in force.
+// enforce makes a revision the one in force. What was ordered with it is noted
+// already.
 func (d *draft) enforce(t *v1.TopologyRevision, effective *v1.Topology) {
 	for _, service := range append(placedServices(effective), sortedKeys(d.floors)...) {
 		d.touched[service] = d.ready[service]
 	}
 	d.topology, d.effective = t, effective
 	d.approvals = nil
-	d.openOrder()
+	d.ask(partsUnder(effective, rollout.PartsOf(d.floors)))
+	d.holdReady(placedServices(effective)...)
 	d.topologies.put(topologyKey(t), t)
 	if keep := uint64(d.limits.revisions); t.GetRevision() > keep {
 		d.topologies.drop(ordered(t.GetRevision() - keep))

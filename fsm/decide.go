@@ -11,14 +11,6 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// openOrder notes an operator's order that moves services: until it is carried
-// out, what it brings needs no approval.
-func (d *draft) openOrder() {
-	if d.knows(2) {
-		d.order = &storev1.RolloutOrder{Order: d.index, Open: true}
-	}
-}
-
 // decidePlan keeps the operator's word on a proposed plan: the newest of each
 // cause. What Roster proposes at the moment is the caller's to compare; moves
 // that came to make no sense meanwhile are refused one by one, as ever.
@@ -104,7 +96,10 @@ func checkMove(m *v1.Move) error {
 // nothing is left to do.
 func (d *draft) settleRollout(c *storev1.SettleRollout) *storev1.Result {
 	if c.GetRevision() != d.revision() || c.GetOrder() != d.order.GetOrder() {
-		return refused(codeAborted, ReasonStaleOrder, "the order in force is %d, of revision %d, not %d, of revision %d; look again", d.order.GetOrder(), d.revision(), c.GetOrder(), c.GetRevision())
+		return d.otherOrder(c.GetRevision(), c.GetOrder())
+	}
+	if d.order.GetPause() != nil || d.order.GetCanary() != nil {
+		return refused(codeFailedPrecondition, ReasonUnsettled, "the rollout of revision %d is paused, or its canary is not judged yet; nobody may call it done", d.revision())
 	}
 	result := &storev1.Result{Changed: d.forgetDecisions(c.GetVoid()...)}
 	if d.order.GetOpen() {

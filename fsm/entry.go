@@ -12,7 +12,7 @@ import (
 
 // Schema is the newest schema of commands and snapshots that this build reads;
 // it reads all from 1.
-const Schema = 2
+const Schema = 3
 
 // MaxBatch is the most commands that one entry may hold.
 const MaxBatch = 512

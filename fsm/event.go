@@ -56,6 +56,12 @@ const (
 	EventPlanApproved       = "plan.approved"
 	EventPlanRejected       = "plan.rejected"
 	EventRolloutSettled     = "rollout.settled"
+	EventRolloutPaused      = "rollout.paused"
+	EventRolloutResumed     = "rollout.resumed"
+	EventRolloutAborted     = "rollout.aborted"
+	EventGapAccepted        = "rollout.gap_accepted"
+	EventCanaryPassed       = "canary.passed"
+	EventCanaryFailed       = "canary.failed"
 )
 
 // EventKinds lists every kind.
@@ -111,6 +117,12 @@ func EventKinds() []string {
 		EventPlanApproved,
 		EventPlanRejected,
 		EventRolloutSettled,
+		EventRolloutPaused,
+		EventRolloutResumed,
+		EventRolloutAborted,
+		EventGapAccepted,
+		EventCanaryPassed,
+		EventCanaryFailed,
 	}
 }
 

@@ -135,14 +135,19 @@ type draft struct {
 	forgotten []*storev1.RequestRecord
 	// d.ready is this draft's own copy.
 	readyOwned bool
+	// localClaims is this draft's own copy.
+	claimsOwned bool
 	// Events of this entry so far.
 	ordinal uint32
 
-	// The command at hand: its envelope, ready nodes before it of the services
-	// that it touched, and the freezes once it asked for them.
+	// The command at hand: its envelope, ready nodes before it of the floors
+	// that it touched, by key, and the freezes once it asked for them.
 	env     *storev1.Envelope
 	touched map[string]uint32
 	frozen  []*v1.Freeze
+	// What is asked of parts of the nodes from this command on, where asks.
+	asked []*storev1.FloorInForce
+	asks  bool
 }
 
 func newDraft(m *Machine, base *State, index uint64) *draft {
@@ -257,6 +262,12 @@ func (d *draft) dispatch(c *storev1.Command) (*storev1.Result, error) {
 		return d.noteAgent(c.NoteAgent), nil
 	case *storev1.Command_RaiseEpoch:
 		return d.raiseEpoch(c.RaiseEpoch), nil
+	case *storev1.Command_PauseRollout:
+		return d.pauseRollout(c.PauseRollout), nil
+	case *storev1.Command_AbortRollout:
+		return d.abortRollout(c.AbortRollout), nil
+	case *storev1.Command_SettleCanary:
+		return d.settleCanary(c.SettleCanary), nil
 	}
 	return nil, fmt.Errorf("%w: no handler for it", ErrUndecodable)
 }

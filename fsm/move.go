@@ -14,6 +14,8 @@ type wave struct {
 	draft *draft
 	parts []*storev1.PartRefusal
 	moves []*v1.Move
+	// It may break floors.
+	gap bool
 	// Services that a counted node is ready for, though it is not what the
 	// leader saw: nothing ready is taken away there. Service to that node.
 	unsure map[string]string
@@ -30,7 +32,15 @@ func (d *draft) moveAssignments(c *storev1.MoveAssignments) *storev1.Result {
 	if n := max(len(c.GetNodes()), len(c.GetCounted())); n > maxNodesInWave {
 		return invalid(fmt.Errorf("%d nodes in one wave; at most %d", n, maxNodesInWave))
 	}
-	w := &wave{draft: d, unsure: d.unsure(c.GetCounted())}
+	if refusal := d.admitWave(c); refusal != nil {
+		return refusal
+	}
+	result := &storev1.Result{}
+	if c.GetWithParts() && d.ask(partsUnder(d.effective, c.GetParts())) {
+		result.Changed = true
+		d.settleFloors()
+	}
+	w := &wave{draft: d, gap: c.GetAcceptGap(), unsure: d.unsure(c.GetCounted())}
 	named := map[string]bool{}
 	for _, part := range c.GetNodes() {
 		id := part.GetBasis().GetNode()
@@ -42,7 +52,8 @@ func (d *draft) moveAssignments(c *storev1.MoveAssignments) *storev1.Result {
 		w.admit(part)
 	}
 	w.keepFloors()
-	result := &storev1.Result{Parts: w.parts}
+	result.Parts = w.parts
+	first := map[string]bool{}
 	for len(w.moves) > 0 {
 		id := w.moves[0].GetNode()
 		end := slices.IndexFunc(w.moves, func(m *v1.Move) bool { return m.GetNode() != id })
@@ -51,9 +62,13 @@ func (d *draft) moveAssignments(c *storev1.MoveAssignments) *storev1.Result {
 		}
 		if d.moveNode(d.nodes.get(id), w.moves[:end]) {
 			result.Changed = true
+			if slices.ContainsFunc(w.moves[:end], func(m *v1.Move) bool { return m.GetCause() == v1.Cause_CAUSE_REBALANCE }) {
+				first[id] = true
+			}
 		}
 		w.moves = w.moves[end:]
 	}
+	d.joinCanary(first)
 	if result.GetChanged() {
 		d.forgetDecisions()
 	}
@@ -117,6 +132,9 @@ func (w *wave) admit(part *storev1.NodeMoves) {
 		if why == "" {
 			why = w.draft.senseless(n, m)
 		}
+		if why == "" && w.gap && m.GetCause() == v1.Cause_CAUSE_REPAIR {
+			why = "it is a repair, for which no floor is broken"
+		}
 		if named[m.GetService()] {
 			why = "the service is named twice for one node"
 		}
@@ -133,7 +151,7 @@ func (w *wave) admit(part *storev1.NodeMoves) {
 			w.refuse(id, m.GetService(), "%s is counted as ready on %s, which changed since; it is planned anew", service, w.unsure[service])
 			continue
 		}
-		w.moves = append(w.moves, &v1.Move{Service: m.GetService(), Pool: m.GetPool(), Node: id, Action: m.GetAction(), Reason: clip(m.GetReason()), Borrowed: m.GetBorrowed()})
+		w.moves = append(w.moves, &v1.Move{Service: m.GetService(), Pool: m.GetPool(), Node: id, Action: m.GetAction(), Reason: clip(m.GetReason()), Cause: m.GetCause(), Borrowed: m.GetBorrowed()})
 	}
 }
 
@@ -153,9 +171,27 @@ func (w *wave) risky(n *v1.Node, m *v1.Move) (service string, risky bool) {
 	return "", false
 }
 
-// keepFloors takes away the moves that would take a service under its floor.
+// admitWave refuses a wave whole for what it says of floors.
+func (d *draft) admitWave(c *storev1.MoveAssignments) *storev1.Result {
+	if err := d.checkParts(c.GetParts()); c.GetWithParts() && err != nil {
+		return invalid(err)
+	}
+	switch {
+	case !c.GetAcceptGap():
+		return nil
+	case !d.order.GetOpen() || !d.order.GetAcceptGap():
+		return refused(codeFailedPrecondition, ReasonNeedsAcceptGap, "the operator accepted no gap for revision %d, so no wave may break a floor", d.revision())
+	case len(c.GetNodes()) > 1:
+		return invalid(fmt.Errorf("a wave that may break floors names %d nodes; one at a time", len(c.GetNodes())))
+	}
+	return nil
+}
+
+// keepFloors takes away the moves that would take a service under its floor, as a
+// whole or in a part of the nodes. Where the operator accepted a gap, and the loop
+// found no other way, one node is let through.
 func (w *wave) keepFloors() {
-	if len(w.moves) == 0 {
+	if len(w.moves) == 0 || w.gap {
 		return
 	}
 	type at struct{ node, service string }

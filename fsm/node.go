@@ -26,12 +26,12 @@ func copyNode(n *v1.Node) *v1.Node {
 		AgentVersion: n.GetAgentVersion(), RegisteredAt: n.GetRegisteredAt(),
 		Index: n.GetIndex(), AssignmentIndex: n.GetAssignmentIndex(),
 		Mode: n.GetMode(), ReturnedAt: n.GetReturnedAt(), Flaps: n.GetFlaps(), Troubles: n.GetTroubles(),
-		Ahead: n.GetAhead(), Frozen: n.GetFrozen(), Supersedes: n.GetSupersedes(), Unconfirmed: n.GetUnconfirmed(),
+		Ahead: n.GetAhead(), Frozen: n.GetFrozen(), Supersedes: n.GetSupersedes(), Unconfirmed: n.GetUnconfirmed(), Holds: n.GetHolds(),
 	}
 }
 
 // putNode makes after the node's record and keeps what follows from it: index,
-// ready counts, events of readiness. before is nil for a new node.
+// ready counts, events of readiness, and where data is. before is nil for a new node.
 func (d *draft) putNode(before, after *v1.Node) {
 	after.Index = d.index
 	d.unconfirmed += counts(after.GetUnconfirmed()) - counts(before.GetUnconfirmed())
@@ -41,6 +41,7 @@ func (d *draft) putNode(before, after *v1.Node) {
 		after.AssignmentIndex = d.index
 	}
 	d.nodes.put(after.GetId(), after)
+	d.trackClaims(before, after)
 }
 
 func counts(yes bool) int {

@@ -18,6 +18,8 @@ func TestCopyingANodeCopiesEveryField(t *testing.T) {
 	for i := range fields.Len() {
 		field := fields.Get(i)
 		switch {
+		case field.IsList() && field.Message() == nil:
+			n.Holds = []string{"a"}
 		case field.IsList():
 			m.Mutable(field).List().AppendMutable()
 		case field.IsMap():

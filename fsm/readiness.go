@@ -14,23 +14,38 @@ import (
 // Counting is by difference, since a command must not cost a walk over every
 // node.
 func (d *draft) trackReady(before, after *v1.Node) bool {
-	if sameReadiness(before, after) {
+	moved := !d.parts.None() && !samePlace(before, after)
+	if sameReadiness(before, after) && !moved {
 		return false
 	}
 	changed := false
 	for _, service := range assignedServices(before, after) {
 		was, is := rollout.Ready(before, service), rollout.Ready(after, service)
 		if was == is {
+			if is && moved {
+				d.countParts(before, service, false)
+				d.countParts(after, service, true)
+			}
 			continue
 		}
 		changed = true
 		d.countReady(service, is)
 		if is {
+			d.countParts(after, service, true)
+			d.held(after, service)
 			after.Troubles = overcome(after.GetTroubles(), service)
+		}
+		if was {
+			d.countParts(before, service, false)
 		}
 		d.emit(readyEvent(before, after, service, is))
 	}
 	return changed
+}
+
+// samePlace: the node lies in the same parts of the nodes.
+func samePlace(a, b *v1.Node) bool {
+	return a.GetRegion() == b.GetRegion() && a.GetZone() == b.GetZone() && maps.Equal(a.GetLabels(), b.GetLabels())
 }
 
 // sameReadiness is a cheap look: nothing that ready is made of was replaced.
@@ -54,22 +69,40 @@ func assignedServices(nodes ...*v1.Node) []string {
 	return slices.Compact(services)
 }
 
-func (d *draft) countReady(service string, up bool) {
-	if !d.readyOwned {
-		d.ready, d.readyOwned = maps.Clone(d.ready), true
-		if d.ready == nil {
-			d.ready = map[string]uint32{}
-		}
+// countParts counts a service of a node in the parts of the nodes that it lies in.
+func (d *draft) countParts(n *v1.Node, service string, up bool) {
+	for _, key := range d.parts.Of(n, service) {
+		d.countReady(key, up)
 	}
-	if _, ok := d.touched[service]; !ok {
-		d.touched[service] = d.ready[service]
-	}
+}
+
+// countReady counts one more, or one fewer, for a floor.
+func (d *draft) countReady(key string, up bool) {
+	d.ownReady()
+	d.touch(key)
 	if up {
-		d.ready[service]++
+		d.ready[key]++
 		return
 	}
-	if d.ready[service]--; d.ready[service] == 0 {
-		delete(d.ready, service)
+	if d.ready[key]--; d.ready[key] == 0 {
+		delete(d.ready, key)
+	}
+}
+
+func (d *draft) ownReady() {
+	if d.readyOwned {
+		return
+	}
+	d.ready, d.readyOwned = maps.Clone(d.ready), true
+	if d.ready == nil {
+		d.ready = map[string]uint32{}
+	}
+}
+
+// touch notes what is ready for a floor before the command changes it.
+func (d *draft) touch(key string) {
+	if _, ok := d.touched[key]; !ok {
+		d.touched[key] = d.ready[key]
 	}
 }
 
@@ -141,21 +174,33 @@ func (d *draft) settleFloors() {
 		return
 	}
 	before := d.floors
-	d.floors = rollout.AdvanceFloors(before, d.effective, rollout.PartsOf(before), d.ready)
-	for _, service := range slices.Sorted(maps.Keys(d.touched)) {
-		old, now := before[service].GetFloor(), d.floors[service].GetFloor()
-		target, ready := d.floors[service].GetTarget(), d.ready[service]
+	d.floors = rollout.AdvanceFloors(before, d.effective, d.partsNow(), d.ready)
+	if d.asks {
+		d.parts = rollout.PartKeysOf(d.floors)
+	}
+	for _, key := range slices.Sorted(maps.Keys(d.touched)) {
+		f, is := d.floors[key]
+		if !is && len(before[key].GetWhere()) > 0 {
+			continue // nobody asks for that part any more
+		}
+		service := key
+		if is {
+			service = f.GetService()
+		}
+		old, now := before[key].GetFloor(), f.GetFloor()
+		target, ready := f.GetTarget(), d.ready[key]
 		emit := func(kind, message string) {
 			d.emit(&v1.Event{Kind: kind, Service: service, Revision: d.revision(), Message: message})
 		}
-		switch wasBroken, isBroken := d.touched[service] < old, ready < now; {
+		switch wasBroken, isBroken := d.touched[key] < old, ready < now; {
 		case isBroken && !wasBroken:
-			emit(EventFloorBroken, fmt.Sprintf("%s has %d ready, under its floor of %d", service, ready, now))
+			emit(EventFloorBroken, fmt.Sprintf("%s has %d ready%s, under its floor of %d", service, ready, over(f), now))
 		case wasBroken && !isBroken:
-			emit(EventFloorRestored, fmt.Sprintf("%s has %d ready, its floor is %d", service, ready, now))
+			emit(EventFloorRestored, fmt.Sprintf("%s has %d ready%s, its floor is %d", service, ready, over(f), now))
 		}
 		if now == target && old < now {
-			emit(EventFloorReached, fmt.Sprintf("%s reached its floor of %d, which is kept from now on", service, now))
+			emit(EventFloorReached, fmt.Sprintf("%s reached its floor of %d%s, which is kept from now on", service, now, over(f)))
 		}
 	}
+	d.asked, d.asks, d.touched = nil, false, map[string]uint32{}
 }

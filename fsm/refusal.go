@@ -55,6 +55,13 @@ const (
 	ReasonNotAsked           = "NOT_ASKED"
 	ReasonStaleOrder         = "STALE_ORDER"
 	ReasonStaleEpoch         = "STALE_EPOCH"
+	ReasonNoRollout          = "NO_ROLLOUT"
+	ReasonNotPaused          = "NOT_PAUSED"
+	ReasonAborting           = "ABORTING"
+	ReasonNothingBefore      = "NOTHING_BEFORE"
+	ReasonUnsettled          = "UNSETTLED"
+	ReasonNeedsAcceptGap     = "NEEDS_ACCEPT_GAP"
+	ReasonSurvives           = "SURVIVES"
 	ReasonInternal           = "INTERNAL"
 )
 

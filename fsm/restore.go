@@ -147,8 +147,12 @@ func (l *loader) finish(trailer *storev1.SnapshotTrailer, sum uint32) error {
 		}
 	}
 	l.nodeCount, l.ready = len(l.nodes), rollout.ReadyCounts(l.nodes, l.floors)
+	l.parts, l.localClaims = rollout.PartKeysOf(l.floors), map[string]int{}
 	for _, n := range l.nodes {
 		l.unconfirmed += counts(n.GetUnconfirmed())
+		for _, service := range localClaimsOf(n) {
+			l.localClaims[service]++
+		}
 	}
 	return nil
 }

@@ -20,7 +20,16 @@ func SchemaOf(c *storev1.Command) uint32 {
 		*storev1.Command_CreateFreeze, *storev1.Command_DeleteFreezes, *storev1.Command_OverrideHold, *storev1.Command_DecidePlan,
 		*storev1.Command_SettleRollout, *storev1.Command_NoteAgent, *storev1.Command_RaiseEpoch:
 		return 2
+	case *storev1.Command_PauseRollout, *storev1.Command_AbortRollout, *storev1.Command_SettleCanary:
+		return 3
+	case *storev1.Command_ApplyTopology:
+		if c.ApplyTopology.GetAcceptGap() || asksSchema3(c.ApplyTopology.GetTopology()) {
+			return 3
+		}
 	case *storev1.Command_MoveAssignments:
+		if c.MoveAssignments.GetWithParts() || c.MoveAssignments.GetAcceptGap() {
+			return 3
+		}
 		for _, part := range c.MoveAssignments.GetNodes() {
 			if slices.ContainsFunc(part.GetMoves(), (*v1.Move).GetBorrowed) {
 				return 2
@@ -28,6 +37,14 @@ func SchemaOf(c *storev1.Command) uint32 {
 		}
 	}
 	return 1
+}
+
+// asksSchema3 says whether a topology has a key that older builds refuse.
+func asksSchema3(t *v1.Topology) bool {
+	return t.GetSurvives() != nil || t.GetPolicy().GetRollout() != nil || slices.ContainsFunc(t.GetPools(), (*v1.Pool).GetShared) ||
+		slices.ContainsFunc(t.GetServices(), func(s *v1.Service) bool {
+			return len(s.GetFloors()) > 0 || s.GetData() != v1.Data_DATA_UNSPECIFIED
+		})
 }
 
 // Unread is the refusal of a command that some member cannot read yet, for the

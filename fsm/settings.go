@@ -162,5 +162,6 @@ func (d *draft) removeNode(c *storev1.RemoveNode) *storev1.Result {
 	})
 	d.emit(&v1.Event{Kind: EventNodeRemoved, Node: c.GetId(), Message: fmt.Sprintf("node %s was removed; what runs there runs on", c.GetId())})
 	d.trackReady(before, nil)
+	d.trackClaims(before, nil)
 	return &storev1.Result{Generation: before.GetGeneration(), Changed: true}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/hashicorp/go-memdb"
 
+	"roster/fsm/rollout"
 	"roster/fsm/topology"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -41,9 +42,15 @@ type core struct {
 
 	// Nodes that there are.
 	nodeCount int
-	// Ready nodes per service, as rollout.ReadyCounts would count them.
+	// Ready nodes and floors in force, of each service and of each part of the
+	// nodes that a floor of it is over: by rollout.FloorKey, as
+	// rollout.ReadyCounts would count them.
 	ready  map[string]uint32
 	floors map[string]*storev1.FloorInForce
+	// The parts among the floors, for lookup.
+	parts rollout.PartKeys
+	// Nodes whose agents claim that a service's data is on their disk.
+	localClaims map[string]int
 	// Nodes whose agents have not told yet what they serve, after a restore.
 	unconfirmed int
 
@@ -151,12 +158,12 @@ func (s *State) Member(id string) *v1.Member {
 	return find[v1.Member](s.db.Txn(false), tableMembers, id)
 }
 
-// Floors returns the floors in force by service. The map is the caller's, the
-// messages are not.
+// Floors returns the floors in force by rollout.FloorKey: a service's name for
+// the one over all nodes. The map is the caller's, the messages are not.
 func (s *State) Floors() map[string]*storev1.FloorInForce { return maps.Clone(s.floors) }
 
-// ReadyCounts returns the number of ready nodes by service; a service without
-// any is absent. The map is the caller's.
+// ReadyCounts returns the number of ready nodes by service, and by the key of each
+// floor over a part of them; what has none is absent. The map is the caller's.
 func (s *State) ReadyCounts() map[string]uint32 { return maps.Clone(s.ready) }
 
 // Events returns the first events after an index, oldest first: at most limit

@@ -3,6 +3,7 @@ package fsm
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -103,6 +104,11 @@ func (l *loader) takeNode(n *v1.Node) error {
 			return fmt.Errorf("trouble of %s: %w", t.GetService(), errOrder)
 		}
 	}
+	for i, service := range n.GetHolds() {
+		if i > 0 && n.GetHolds()[i-1] >= service {
+			return fmt.Errorf("data of %s: %w", service, errOrder)
+		}
+	}
 	for i, r := range n.GetReports() {
 		if i > 0 && n.GetReports()[i-1].GetService() >= r.GetService() {
 			return fmt.Errorf("report of %s: %w", r.GetService(), errOrder)
@@ -132,10 +138,13 @@ func (l *loader) takeFloor(f *storev1.FloorInForce) error {
 	if l.floors == nil {
 		l.floors = map[string]*storev1.FloorInForce{}
 	}
-	if f.GetService() <= l.lastFloor {
+	key := partKey(f)
+	if key <= l.lastFloor {
 		return errOrder
 	}
-	l.floors[f.GetService()], l.lastFloor = f, f.GetService()
+	if l.floors[key], l.lastFloor = f, key; len(l.floors) > maxFloors {
+		return errMany
+	}
 	return nil
 }
 
@@ -234,6 +243,12 @@ func (l *loader) takeOrder(o *storev1.RolloutOrder) error {
 	}
 	if o.GetOrder() > l.index {
 		return errFuture
+	}
+	if !o.GetOpen() && (o.GetPause() != nil || o.GetCanary() != nil || o.GetAborting() || len(o.GetStart()) > 0) {
+		return errors.New("an order that is carried out has still something to do")
+	}
+	if !slices.IsSorted(o.GetCanary().GetNodes()) {
+		return fmt.Errorf("nodes of the canary: %w", errOrder)
 	}
 	l.order = o
 	return nil

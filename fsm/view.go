@@ -7,8 +7,11 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+
 	"roster/fsm/placement"
 	"roster/fsm/rollout"
+	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -20,20 +23,63 @@ func Placement(s *State, effective *v1.Topology, now time.Time) placement.View {
 
 func placementView(c *core, effective *v1.Topology, nodes []*v1.Node, freezes []*v1.Freeze, now time.Time) placement.View {
 	view := placement.View{Topology: effective, Nodes: nodes}
+	if c.cluster.GetSchema() < 3 {
+		// Before schema 3 no service was bound to its data.
+		view.Topology = shareData(effective)
+	}
 	if c.cluster.GetSchema() < 2 {
 		// Schema 1 knows no loans, and keeps every seat.
 		return view
 	}
 	view.Now, view.Floors = now, make(map[string]uint32, len(c.floors))
-	floors := c.floors
-	if effective != c.effective {
-		floors = rollout.AdvanceFloors(floors, effective, rollout.PartsOf(floors), c.ready)
+	for _, f := range floorsUnder(c, effective, nodes) {
+		if len(f.GetWhere()) == 0 {
+			view.Floors[f.GetService()] = f.GetFloor()
+		} else if f.GetFloor() > 0 {
+			view.Parts = append(view.Parts, placement.Part{Service: f.GetService(), Where: f.GetWhere(), Min: f.GetFloor()})
+		}
 	}
-	for service, f := range floors {
-		view.Floors[service] = f.GetFloor()
-	}
+	view.Prefer = preferred(c, effective)
 	view.Frozen = frozenPlaces(freezes, now)
 	return view
+}
+
+// preferred is who had which seat when the rollout began that is being walked
+// back; nil: none is.
+func preferred(c *core, effective *v1.Topology) []*v1.Seat {
+	if effective != c.effective || !c.order.GetOpen() || !c.order.GetAborting() {
+		return nil
+	}
+	return c.order.GetStart()
+}
+
+// floorsUnder is the floors in force under a topology: those that applying it
+// would begin with, if it is not the one in force.
+func floorsUnder(c *core, effective *v1.Topology, nodes []*v1.Node) map[string]*storev1.FloorInForce {
+	if effective == c.effective {
+		return c.floors
+	}
+	parts := partsUnder(effective, rollout.PartsOf(c.floors))
+	floors := rollout.AdvanceFloors(c.floors, effective, parts, c.ready)
+	if len(parts) == 0 {
+		return floors
+	}
+	return rollout.AdvanceFloors(floors, effective, parts, rollout.ReadyCounts(nodes, floors))
+}
+
+// shareData is an effective topology in which no claim of an agent binds a
+// service to its data.
+func shareData(effective *v1.Topology) *v1.Topology {
+	if !slices.ContainsFunc(effective.GetServices(), func(s *v1.Service) bool { return s.GetData() == v1.Data_DATA_UNSPECIFIED }) {
+		return effective
+	}
+	shared := proto.CloneOf(effective)
+	for _, s := range shared.GetServices() {
+		if s.GetData() == v1.Data_DATA_UNSPECIFIED {
+			s.Data = v1.Data_DATA_SHARED
+		}
+	}
+	return shared
 }
 
 // frozenPlaces says which nodes lie in a place that is frozen: what is to be
@@ -60,12 +106,19 @@ func frozenPlaces(freezes []*v1.Freeze, now time.Time) func(*v1.Node) bool {
 func Rollout(s *State, effective *v1.Topology, target *placement.Target, now time.Time, heard func(node string) bool) rollout.View {
 	view := rollout.View{Now: now, Topology: effective, Target: target, Nodes: s.Nodes(), Floors: s.Floors(), Heard: heard}
 	view.Restraints = rollout.Restraints{Freezes: s.Freezes(), Hold: s.hold, Approvals: s.approvals, Open: s.order.GetOpen()}
-	if effective == s.effective {
-		view.Revision = s.revision()
-	} else {
-		view.Floors = rollout.AdvanceFloors(view.Floors, effective, rollout.PartsOf(view.Floors), s.ready)
-		// Applying it is the operator's order, which needs no approval.
+	if effective != s.effective {
+		view.Floors = floorsUnder(&s.core, effective, view.Nodes)
+		// Applying it is the operator's order, which needs no approval, and ends a
+		// pause.
 		view.Restraints.Open = true
+		if s.cluster.GetSchema() >= 3 {
+			view.Restraints.Canary = newCanary(effective, s.revision())
+		}
+		return view
+	}
+	view.Revision = s.revision()
+	if s.order.GetOpen() {
+		view.Restraints.Pause, view.Restraints.Canary, view.Restraints.AcceptGap = s.order.GetPause(), s.order.GetCanary(), s.order.GetAcceptGap()
 	}
 	return view
 }
@@ -139,6 +192,7 @@ func basis(planned *v1.Topology, revision uint64, nodes []*v1.Node, schema uint3
 		buf = appendCanonical(buf, (&v1.Node{
 			Id: n.GetId(), Instance: n.GetInstance(), Claims: n.GetClaims(), Region: n.GetRegion(), Zone: n.GetZone(),
 			Labels: n.GetLabels(), Capacity: n.GetCapacity(), State: state, Generation: n.GetGeneration(), Mode: n.GetMode(), Settings: settings,
+			Holds: n.GetHolds(),
 		}).ProtoReflect())
 		h.Write(buf)
 		buf = buf[:0]
