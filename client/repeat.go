@@ -9,7 +9,7 @@ import (
 )
 
 // readVerbs begin the names of methods that change nothing.
-var readVerbs = []string{"Get", "List", "Plan", "Diff", "Read", "Check", "Watch"}
+var readVerbs = []string{"Get", "List", "Plan", "Diff", "Read", "Check", "Watch", "Simulate", "Survive", "Explain"}
 
 // repeatable says whether a call may be made again after it may have reached a
 // member: it reads, or every write in it has a request id. What is not known to

@@ -16,6 +16,8 @@ import (
 
 	"roster/client/identity"
 	"roster/fsm"
+	"roster/fsm/whatif"
+	"roster/server/outlook"
 	"roster/server/raftnode"
 	"roster/server/rebalance"
 	"roster/server/rpc"
@@ -43,6 +45,7 @@ type Member struct {
 	listener net.Listener
 	web      *web // nil: no HTTP port
 	sums     status.Cache
+	outlook  *outlook.Outlook
 
 	abandoned atomic.Bool
 }
@@ -119,15 +122,22 @@ func (m *Member) open() error {
 		Machine: m.machine, Proposer: rpc.Local{Raft: m.raft}, Caller: m.uri(), Now: m.raft.Time, Timings: m.cfg.Timings, Quiet: m.cfg.Quiet, Logger: m.log,
 		Tick: min(500*time.Millisecond, m.hub.Heartbeat()/2),
 	})
+	m.outlook = outlook.New(outlook.Config{Machine: m.machine, Cluster: m.hypothetical, Voters: m.raft.Voters, Logger: m.log})
 	m.peer = &rpc.Peer{Raft: m.raft}
 	m.grpc = rpc.NewServer(rpc.ServerConfig{
 		TLS: certs.api, ClusterName: m.identity.ClusterName, Machine: m.machine, Logger: m.log,
 	})
 	services := rpc.Services{
 		Self: m.identity.ID, Name: m.identity.Name, Gate: m.gate, Machine: m.machine, Raft: m.raft, Peers: m.peers, Hub: m.hub, Peer: m.peer, Timed: m.cfg.Timings.Over,
+		Desk: rpc.NewDesk(), Survival: m.outlook.Of,
 	}
 	rpc.Register(m.grpc, services)
 	return m.openWeb(services)
+}
+
+// hypothetical is the cluster as it is, to be asked what if.
+func (m *Member) hypothetical(state *fsm.State) *whatif.Cluster {
+	return rpc.Hypothetical(state, m.cfg.Timings.Over(state.Effective()), time.Now())
 }
 
 // network is the one that the member speaks over: TCP.
@@ -231,6 +241,7 @@ func (m *Member) Run(ctx context.Context) error {
 	group.Go(func() error { return m.relay(ctx) })
 	group.Go(func() error { return m.introduce(ctx) })
 	group.Go(func() error { return m.replace(ctx) })
+	group.Go(func() error { return m.outlook.Run(ctx) })
 	group.Go(func() error {
 		select {
 		case <-ctx.Done():

@@ -113,7 +113,7 @@ func (m *Member) figures() http.Figures {
 	state := m.machine.State()
 	return http.Figures{
 		Status: m.sums.Compute(status.Input{
-			State: state, Effective: m.cfg.Timings.Over(state.Effective()), Now: time.Now(), Leader: leader, AnsweredBy: m.identity.ID, Stale: true, Term: m.raft.Term(), Voters: voters,
+			State: state, Effective: m.cfg.Timings.Over(state.Effective()), Survival: m.outlook.Of(state), Now: time.Now(), Leader: leader, AnsweredBy: m.identity.ID, Stale: true, Term: m.raft.Term(), Voters: voters,
 		}),
 		Member: m.identity.Name, Version: m.cfg.Version, Leads: leader == m.identity.ID, Sessions: len(m.hub.Sessions()), Applied: state.Index(),
 	}

@@ -29,6 +29,9 @@ type Cluster struct {
 	// Timed is a topology as the leader's loop reads it (roster dev); nil: as it is.
 	Timed func(*v1.Topology) *v1.Topology
 
+	// Survival is what is known of what a state would survive; nil: nothing ever is.
+	Survival func(*fsm.State) *v1.Survival
+
 	status status.Cache
 }
 
@@ -65,8 +68,12 @@ func (c *Cluster) GetStatus(ctx context.Context, r *v1.GetStatusRequest) (*v1.Ge
 	if c.Timed != nil {
 		effective = c.Timed(effective)
 	}
+	var survival *v1.Survival
+	if c.Survival != nil {
+		survival = c.Survival(state)
+	}
 	return &v1.GetStatusResponse{Status: c.status.Compute(status.Input{
-		State: state, Effective: effective, Now: time.Now(), Leader: leader, AnsweredBy: c.Self,
+		State: state, Effective: effective, Survival: survival, Now: time.Now(), Leader: leader, AnsweredBy: c.Self,
 		Stale: stale, Term: c.Raft.Term(), Voters: c.voters(),
 		Contacts: contacts, Unrecorded: c.unrecorded(),
 	})}, nil

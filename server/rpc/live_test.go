@@ -15,6 +15,7 @@ import (
 	v1 "roster/proto/roster/v1"
 
 	"roster/client"
+	"roster/fsm"
 	"roster/server/internal/fixture"
 	"roster/server/raftnode"
 )
@@ -136,7 +137,7 @@ func (l *live) serves(services, pool string, ids ...string) {
 
 func putMembers(log *fixture.Log, members ...*v1.Member) {
 	for _, m := range members {
-		m.MaxSchema = 2
+		m.MaxSchema = fsm.Schema
 		log.Must(&storev1.Command{Command: &storev1.Command_PutMember{PutMember: &storev1.PutMember{Member: m}}})
 	}
 }

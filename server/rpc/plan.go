@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/proto"
 
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -147,9 +148,14 @@ func planOf(plans []*v1.ProposedPlan, id string) *v1.ProposedPlan {
 	return nil
 }
 
+// movesOf are a plan's moves, without what only explains them.
 func movesOf(plan *v1.Plan) (moves []*v1.Move) {
 	for _, wave := range plan.GetWaves() {
-		moves = append(moves, wave.GetMoves()...)
+		for _, m := range wave.GetMoves() {
+			bare := proto.CloneOf(m)
+			bare.Steps, bare.Deadline, bare.WayBack = nil, nil, ""
+			moves = append(moves, bare)
+		}
 	}
 	return moves
 }

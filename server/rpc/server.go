@@ -80,11 +80,15 @@ type Services struct {
 	Peer    *Peer
 	// Timed is a topology as the leader's loop reads it; nil: as it is.
 	Timed func(*v1.Topology) *v1.Topology
+	// Survival is what is known of what a state would survive; nil: nothing is.
+	Survival func(*fsm.State) *v1.Survival
+	// Desk is shared by all servers of a member.
+	Desk *Desk
 }
 
 // Register puts every service on a gRPC server.
 func Register(s *grpc.Server, with Services) {
-	cluster := &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self, Name: with.Name, Timed: with.Timed}
+	cluster := &Cluster{Gate: with.Gate, Machine: with.Machine, Raft: with.Raft, Peers: with.Peers, Self: with.Self, Name: with.Name, Timed: with.Timed, Survival: with.Survival}
 	v1.RegisterTopologyServiceServer(s, &Topology{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterNodeServiceServer(s, &Nodes{Gate: with.Gate, Machine: with.Machine, Members: cluster})
 	v1.RegisterAssignmentServiceServer(s, &Assignments{Gate: with.Gate, Machine: with.Machine})
@@ -94,7 +98,7 @@ func Register(s *grpc.Server, with Services) {
 	v1.RegisterPlanServiceServer(s, &Plans{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterGuardServiceServer(s, &Guard{Gate: with.Gate, Machine: with.Machine})
 	v1.RegisterRolloutServiceServer(s, &Rollouts{Gate: with.Gate, Machine: with.Machine, Timed: with.Timed})
-	v1.RegisterWhatIfServiceServer(s, &WhatIf{Gate: with.Gate, Machine: with.Machine})
+	v1.RegisterWhatIfServiceServer(s, &WhatIf{Gate: with.Gate, Machine: with.Machine, Members: cluster, Timed: with.Timed, Desk: with.Desk})
 	v1.RegisterAgentServiceServer(s, with.Hub)
 	peerv1.RegisterPeerServiceServer(s, with.Peer)
 	healthv1.RegisterHealthServer(s, health.NewServer())

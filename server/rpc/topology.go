@@ -9,10 +9,7 @@ import (
 	v1 "roster/proto/roster/v1"
 
 	"roster/fsm"
-	"roster/fsm/placement"
-	"roster/fsm/rollout"
 	"roster/fsm/topology"
-	"roster/server/rpc/auth"
 	"roster/server/rpc/problem"
 )
 
@@ -33,11 +30,7 @@ func (t *Topology) PlanTopology(ctx context.Context, r *v1.PlanTopologyRequest) 
 	if err != nil {
 		return nil, err
 	}
-	source := r.GetSource()
-	if len(source) == 0 {
-		source = sourceOf(state, r.GetRevision())
-	}
-	plan, err := planFor(state, wanted, source)
+	plan, err := planFor(state, proposal{wanted, firstSource(r.GetSource(), sourceOf(state, r.GetRevision())), r.GetFileName()})
 	if err != nil {
 		return nil, err
 	}
@@ -85,25 +78,6 @@ func sourceOf(state *fsm.State, revision uint64) []byte {
 	return state.Revision(revision).GetSource()
 }
 
-// planFor is the real planner on the real state, under another topology.
-func planFor(state *fsm.State, wanted *v1.Topology, source []byte) (*v1.Plan, error) {
-	effective := state.Effective()
-	if wanted != inForce(state) {
-		effective = topology.Effective(wanted)
-	}
-	now := timeOf(state)
-	target, err := placement.Place(fsm.Placement(state, effective, now))
-	if err != nil {
-		return nil, problem.New(codes.FailedPrecondition, problem.Conflict, "%s", err.Error())
-	}
-	view := fsm.Rollout(state, effective, target, now, nil)
-	plan := rollout.Plan(view)
-	plan.Basis = state.Basis(wanted)
-	plan.Revision = state.Topology().GetRevision()
-	plan.Needs = fsm.Needs(state, wanted, source, effective, target)
-	return plan, nil
-}
-
 // ApplyTopology implements TopologyService.
 func (t *Topology) ApplyTopology(ctx context.Context, r *v1.ApplyTopologyRequest) (*v1.ApplyTopologyResponse, error) {
 	if len(r.GetSource()) == 0 {
@@ -115,17 +89,20 @@ func (t *Topology) ApplyTopology(ctx context.Context, r *v1.ApplyTopologyRequest
 	if err := t.Gate.Fresh(ctx); err != nil {
 		return nil, toStatus(err)
 	}
-	parsed, err := parse(t.Machine.State(), r.GetFileName(), r.GetSource())
+	state := t.Machine.State()
+	parsed, err := parse(state, r.GetFileName(), r.GetSource())
 	if err != nil {
 		return nil, err
 	}
-	result, err := t.Gate.Propose(ctx, auth.Caller(ctx).URI(), r.GetRequestId(), &storev1.Command{Command: &storev1.Command_ApplyTopology{
-		ApplyTopology: &storev1.ApplyTopology{
-			Topology: parsed, Source: r.GetSource(), ExpectedRevision: r.ExpectedRevision, Basis: r.GetBasis(),
-			AllowStop: r.GetAllowStop(), AcceptShortage: r.GetAcceptShortage(),
-		},
-	}})
-	if err := outcome(result, err); err != nil {
+	command := &storev1.ApplyTopology{
+		Topology: parsed, Source: r.GetSource(), ExpectedRevision: r.ExpectedRevision, Basis: r.GetBasis(),
+		AllowStop: r.GetAllowStop(), AcceptShortage: r.GetAcceptShortage(), AcceptGap: r.GetAcceptGap(),
+	}
+	if err := foreseen(ctx, state, r.GetRequestId(), command, proposal{parsed, r.GetSource(), r.GetFileName()}); err != nil {
+		return nil, err
+	}
+	result, err := t.Gate.write(ctx, r.GetRequestId(), &storev1.Command{Command: &storev1.Command_ApplyTopology{ApplyTopology: command}})
+	if err != nil {
 		return nil, err
 	}
 	return &v1.ApplyTopologyResponse{Revision: result.GetRevision(), Index: result.GetIndex(), Changed: result.GetChanged()}, nil
@@ -139,13 +116,23 @@ func (t *Topology) RollbackTopology(ctx context.Context, r *v1.RollbackTopologyR
 	if err := requireRequestID(r.GetRequestId()); err != nil {
 		return nil, err
 	}
-	result, err := t.Gate.Propose(ctx, auth.Caller(ctx).URI(), r.GetRequestId(), &storev1.Command{Command: &storev1.Command_ApplyTopology{
-		ApplyTopology: &storev1.ApplyTopology{
-			RollbackTo: r.GetRevision(), ExpectedRevision: r.ExpectedRevision, Basis: r.GetBasis(),
-			AllowStop: r.GetAllowStop(), AcceptShortage: r.GetAcceptShortage(),
-		},
-	}})
-	if err := outcome(result, err); err != nil {
+	if err := t.Gate.Fresh(ctx); err != nil {
+		return nil, toStatus(err)
+	}
+	state := t.Machine.State()
+	command := &storev1.ApplyTopology{
+		RollbackTo: r.GetRevision(), ExpectedRevision: r.ExpectedRevision, Basis: r.GetBasis(),
+		AllowStop: r.GetAllowStop(), AcceptShortage: r.GetAcceptShortage(), AcceptGap: r.GetAcceptGap(),
+	}
+	// One that is not kept any more is Apply's to refuse: it may have been when this
+	// very request was done.
+	if kept := state.Revision(r.GetRevision()); kept != nil {
+		if err := foreseen(ctx, state, r.GetRequestId(), command, proposal{kept.GetTopology(), kept.GetSource(), ""}); err != nil {
+			return nil, err
+		}
+	}
+	result, err := t.Gate.write(ctx, r.GetRequestId(), &storev1.Command{Command: &storev1.Command_ApplyTopology{ApplyTopology: command}})
+	if err != nil {
 		return nil, err
 	}
 	return &v1.RollbackTopologyResponse{Revision: result.GetRevision(), Index: result.GetIndex()}, nil

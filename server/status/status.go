@@ -33,6 +33,8 @@ type Input struct {
 	// Unrecorded are members that the state does not know yet: ids, and names
 	// where those are known.
 	Unrecorded []*v1.Member
+	// Survival is what the cluster would survive; nil: that is not known yet.
+	Survival *v1.Survival
 }
 
 func (in Input) effective() *v1.Topology {
@@ -60,6 +62,7 @@ func (c *Cache) Compute(in Input) *v1.Status {
 		AnsweredBy: in.AnsweredBy,
 		Stale:      in.Stale,
 		Time:       timestamppb.New(in.Now),
+		Survival:   in.Survival,
 	}
 	if revision := in.State.Topology(); revision != nil {
 		s.Topology = &v1.StatusTopology{

@@ -30,6 +30,10 @@ const (
 	Shortage Reason = "SHORTAGE"
 	// NeedsAllowStop: it stops more than is done without being told.
 	NeedsAllowStop Reason = "NEEDS_ALLOW_STOP"
+	// NeedsAcceptGap: floors cannot be kept on the way.
+	NeedsAcceptGap Reason = "NEEDS_ACCEPT_GAP"
+	// Survives: it would not survive what it promises to.
+	Survives Reason = "SURVIVES"
 	// NotFound: there is no such thing.
 	NotFound Reason = "NOT_FOUND"
 	// NoTopology: none was applied yet.
