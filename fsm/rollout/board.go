@@ -37,6 +37,8 @@ type board struct {
 	blocked []string
 	said    map[string]bool
 	queued  map[string]bool // pools whose max_moving holds nodes back
+	stuck   [][]*slot       // what a floor alone keeps back, each what restarts at once
+	settles bool            // something stays until a node, or a service, has been well for long enough
 }
 
 // spot is a seat of a pool, or one service that a node has on loan for it.

@@ -68,7 +68,7 @@ func (b *board) cause(s *slot, action v1.Action) v1.Cause {
 		case s.borrowed:
 			// A loan makes up for a drain where that is all that was lost.
 			repair = l.failed || !l.drained
-		case b.v.Restraints.Open:
+		case b.v.Restraints.ordered():
 			repair = l.vacant
 		default:
 			repair = l.vacant || b.short(s)

@@ -35,7 +35,7 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 	if s.phase == ready {
 		if why := b.unsettled(s); why != "" {
 			b.note(why)
-			s.held = true
+			b.settles, s.held = true, true
 			return
 		}
 	}

@@ -308,10 +308,23 @@ func (c *cluster) mustBeDone(step Step) {
 
 // mustBeAsPlanned: the waves that came are those that were announced, and so is
 // what they led to.
+//
+// Where it breaks floors, it comes so far as it breaks none, and the rest once
+// that is accepted.
 func (c *cluster) mustBeAsPlanned(plan *v1.Plan, view View, waves [][]*v1.Move) {
 	c.t.Helper()
+	if plan.Gapless != (len(plan.Gaps) == 0) {
+		c.t.Fatalf("gapless is %v, with %d gaps", plan.Gapless, len(plan.Gaps))
+	}
 	if !plan.Gapless {
-		c.t.Fatalf("the plan is not gapless")
+		if first := int(plan.Gaps[0].Wave); len(waves) != first-1 {
+			c.t.Fatalf("wave %d breaks a floor, and %d came", first, len(waves))
+		}
+		before := len(c.waves)
+		c.restraints.AcceptGap = true
+		c.run()
+		c.restraints.AcceptGap = false
+		waves = append(slices.Clone(waves), c.waves[before:]...)
 	}
 	if len(waves) != len(plan.Waves) {
 		for _, w := range plan.Waves {
@@ -365,5 +378,36 @@ func (c *cluster) judgeRestraints(v View, step Step) {
 		if begins {
 			coming[m.Service]++
 		}
+	}
+}
+
+// judgeGap: a floor is broken only if that is accepted, on one node, for no
+// repair, when nothing is on its way and nothing else could be done.
+func (c *cluster) judgeGap(v View, step Step, broken int) {
+	c.t.Helper()
+	if !v.Restraints.AcceptGap {
+		c.t.Fatalf("%s breaks a floor, and nobody accepted that", write(step.Moves))
+	}
+	if broken == 0 {
+		c.t.Fatalf("%s breaks no floor, and is called a gap", write(step.Moves))
+	}
+	for _, m := range step.Moves {
+		if m.Node != step.Moves[0].Node || m.Cause == v1.Cause_CAUSE_REPAIR {
+			c.t.Fatalf("%s breaks a floor", write(step.Moves))
+		}
+	}
+	for _, n := range c.nodes {
+		for _, a := range n.Assignments {
+			state := reported(n, a.Service)
+			starts := a.Wanted == v1.Wanted_WANTED_SERVING && state != v1.ServiceState_SERVICE_STATE_SERVING
+			if n.State != v1.NodeState_NODE_STATE_DOWN && (starts || state == v1.ServiceState_SERVICE_STATE_DRAINING) &&
+				c.now.Before(a.Since.AsTime().Add(StartDeadline)) {
+				c.t.Fatalf("%s breaks a floor, and %s on %s is on its way\n%s", write(step.Moves), a.Service, n.Id, c.story())
+			}
+		}
+	}
+	v.Restraints.AcceptGap = false
+	if without := Next(v); len(without.Moves) > 0 || len(without.Waiting) == 0 {
+		c.t.Fatalf("%s breaks a floor, and %s could be done", write(step.Moves), write(without.Moves))
 	}
 }

@@ -10,10 +10,19 @@ import (
 // for, it proposes only what touches no service, as calling off drains and
 // changes of seat, and repairs, which wait for nobody; nor does a seat that an
 // order gives to a service under its floor.
+//
+// Where nothing else can be done, nothing is on its way, and only floors are in
+// the way, it proposes the least harmful step that breaks one, if the operator
+// accepts that.
 func Next(v View) Step {
 	if v.Target == nil {
 		return Step{Done: true}
 	}
+	_, step := decide(v)
+	return step
+}
+
+func decide(v View) (*board, Step) {
 	b := newBoard(v)
 	b.reseat()
 	b.undrain()
@@ -28,9 +37,13 @@ func Next(v View) Step {
 			b.drain(false)
 		}
 	}
-	step := Step{Moves: b.moves, Held: b.allowed.held, Waiting: b.waiting(), Parts: b.parts}
+	why := ""
+	if len(b.moves) == 0 && v.Restraints.AcceptGap {
+		why = b.gap()
+	}
+	step := Step{Gap: why != "", why: why, Moves: b.moves, Held: b.allowed.held, Waiting: b.waiting(), Parts: b.parts}
 	step.Done = len(step.Moves) == 0 && len(step.Waiting) == 0
-	return step
+	return b, step
 }
 
 // underway: a move is still waited for. A drain that an older topology began is
@@ -114,6 +127,7 @@ func (b *board) undrain() {
 			lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_UNDRAIN)
 			if blocked, ok := b.ledger.allows(h.Node, lost); !ok {
 				b.block(s, v1.Action_ACTION_UNDRAIN, blocked)
+				b.stuckAt(s)
 				continue
 			}
 			m := b.move(s, v1.Action_ACTION_UNDRAIN, fmt.Sprintf("pool %s wants it here again", s.pool))
@@ -173,6 +187,7 @@ func (b *board) startTogether(h *host, together []*slot, repair bool) {
 	}
 	if blocked, ok := b.ledger.allows(h.Node, lost); !ok {
 		b.block(first, v1.Action_ACTION_START, blocked)
+		b.stuckAt(together...)
 		return
 	}
 	var moves []*v1.Move

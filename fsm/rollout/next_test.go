@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
 
 	v1 "roster/proto/roster/v1"
@@ -286,9 +287,17 @@ func TestARestartThatNoNodeCanStandInForIsBlockedAndSaysSo(t *testing.T) {
 		t.Errorf("done, though jmap is missing")
 	}
 	mustSay(t, step, "starting jmap on node-1 restarts imap there: imap has 1 ready and a floor in force of 1")
-	plan := Plan(c.view())
+	// What would be proposed by itself is stuck; the operator's plan says what it
+	// would cost.
+	v := c.view()
+	plan, _ := Forward(v)
 	if len(plan.Shortages) == 0 || !strings.Contains(plan.Shortages[0].Reason, "restarts imap there") {
-		t.Errorf("the plan does not say that it is stuck: %v", plan.Shortages)
+		t.Errorf("it is not said that it is stuck: %v", plan.Shortages)
+	}
+	plan = Plan(v)
+	want := &v1.Gap{Wave: 1, Service: "imap", Ready: 0, Floor: 1, Reason: "starting jmap on node-1 restarts imap there: imap has 1 ready and a floor in force of 1"}
+	if plan.Gapless || len(plan.Gaps) != 1 || !proto.Equal(plan.Gaps[0], want) || len(plan.Shortages) > 0 {
+		t.Errorf("the plan is %v", plan)
 	}
 }
 

@@ -9,7 +9,10 @@ import (
 // permission is the restraints as the wave grows.
 type permission struct {
 	held []Held
-	asks map[moveKey]bool // of held moves, so that each is told once
+	// Nodes where a move is held by something that ends by itself.
+	passing map[string]bool
+	canary  *canary          // nil: nothing has to go first
+	asks    map[moveKey]bool // of held moves, so that each is told once
 	// Moves of approved plans.
 	approved map[moveKey]bool
 	// Starts that are on their way to be ready, by FloorKey.
@@ -30,7 +33,7 @@ func keyOf(m *v1.Move) moveKey {
 }
 
 func (b *board) newPermission() *permission {
-	p := &permission{asks: map[moveKey]bool{}, approved: map[moveKey]bool{}, coming: map[string]uint32{}, mending: map[string]map[string]bool{}}
+	p := &permission{passing: map[string]bool{}, canary: b.newCanary(), asks: map[moveKey]bool{}, approved: map[moveKey]bool{}, coming: map[string]uint32{}, mending: map[string]map[string]bool{}}
 	for _, a := range b.v.Restraints.Approvals {
 		for _, m := range a.GetMoves() {
 			if !a.GetRejected() {
@@ -79,7 +82,7 @@ func (b *board) underFloor(n *v1.Node, service string) bool {
 // permitted says whether a move that is safe may be made. One that may not is
 // held, and told.
 func (b *board) permitted(s *slot, m *v1.Move) bool {
-	if b.v.only != v1.Cause_CAUSE_UNSPECIFIED && m.GetCause() != b.v.only {
+	if b.v.only != v1.Cause_CAUSE_UNSPECIFIED && (m.GetCause() != b.v.only || b.drains(s, m)) {
 		return false
 	}
 	why, ok := b.ask(s, m)
@@ -97,23 +100,41 @@ func (b *board) permitted(s *slot, m *v1.Move) bool {
 func (b *board) ask(s *slot, m *v1.Move) (why string, ok bool) {
 	r := b.v.Restraints
 	if why, ok := r.withoutPolicy(s.host.Node, m, b.v.Now, b.underFloor); !ok {
+		b.allowed.passing[m.GetNode()] = b.allowed.passing[m.GetNode()] || r.passes(s.host.Node, m, b.v.Now)
 		return why, false
 	}
 	if r.Hold != nil && !restores(s.host.Node, m, b.underFloor) {
 		// It is slow, else it would not have come so far.
 		mending := b.allowed.mending[m.GetPool()]
 		if len(mending) > 0 && !mending[m.GetNode()] {
+			b.allowed.passing[m.GetNode()] = true
 			return fmt.Sprintf("Roster holds: pool %s is repaired one node at a time", m.GetPool()), false
 		}
 	}
-	if b.v.only != v1.Cause_CAUSE_UNSPECIFIED || b.allowed.approved[keyOf(m)] {
+	if why := r.paused(m); why != "" {
+		return why, false
+	}
+	if why := b.allowed.canary.waits(s, m); why != "" {
+		b.allowed.passing[m.GetNode()] = true
+		return why, false
+	}
+	if b.v.only != v1.Cause_CAUSE_UNSPECIFIED || b.allowed.approved[keyOf(m)] || b.drains(s, m) {
 		return "", true
 	}
 	return r.byPolicy(m, b.v.Topology.GetPolicy())
 }
 
+// drains: the operator's word on a node brings it, which is approval enough.
+func (b *board) drains(s *slot, m *v1.Move) bool {
+	if m.GetCause() != v1.Cause_CAUSE_REBALANCE {
+		return false
+	}
+	return s.host.GetSettings().GetDrain() != nil || s.wantedHere() && b.lossesOf(m.GetPool(), m.GetService()).drained
+}
+
 // grant notes what a permitted move takes up.
 func (b *board) grant(s *slot, m *v1.Move) {
+	b.allowed.canary.join(m)
 	switch m.GetAction() {
 	case v1.Action_ACTION_START, v1.Action_ACTION_UNDRAIN:
 		b.allowed.expect(b.ledger, s.host.Node, m.GetService())

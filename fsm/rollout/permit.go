@@ -40,10 +40,13 @@ type Held struct {
 
 // Permits says whether a move may be made to a node, and if not, why. Reasons
 // come in this order: a freeze; what the host or its agent does not let happen;
-// a hold; policy. underFloor says whether a service has fewer ready, those on
+// a hold; a pause; policy. underFloor says whether a service has fewer ready, those on
 // their way included, than a floor in force that the node would count for.
 func (r Restraints) Permits(n *v1.Node, m *v1.Move, policy *v1.Policy, now time.Time, underFloor func(n *v1.Node, service string) bool) (why string, ok bool) {
 	if why, ok := r.withoutPolicy(n, m, now, underFloor); !ok {
+		return why, false
+	}
+	if why := r.paused(m); why != "" {
 		return why, false
 	}
 	if r.approved(m) {
@@ -62,6 +65,33 @@ func (r Restraints) withoutPolicy(n *v1.Node, m *v1.Move, now time.Time, underFl
 	}
 	return "Roster holds: " + r.Hold.GetReason(), false
 }
+
+// passes: what keeps a move back ends by itself.
+func (r Restraints) passes(n *v1.Node, m *v1.Move, now time.Time) bool {
+	frozen := slices.ContainsFunc(r.Freezes, func(f *v1.Freeze) bool { return InForce(f, now) && Covers(f.GetScope(), n, m) })
+	return frozen || untouchable(n, m) == ""
+}
+
+// paused says why what an order brings is not done for now; empty: it is. Repair
+// goes on.
+func (r Restraints) paused(m *v1.Move) string {
+	if r.Pause == nil || m.GetCause() == v1.Cause_CAUSE_REPAIR {
+		return ""
+	}
+	sentence := "the rollout is paused"
+	if by := r.Pause.GetBy(); by != "" {
+		sentence += " by " + by
+	}
+	sentence += " since " + r.Pause.GetTime().AsTime().Format(time.RFC3339)
+	if reason := r.Pause.GetReason(); reason != "" {
+		sentence += ": " + reason
+	}
+	return sentence
+}
+
+// ordered: an order of the operator is being carried out, and what is missing is
+// missing because of it. One that waits, or is only tried, explains nothing.
+func (r Restraints) ordered() bool { return r.Open && r.Pause == nil && r.Canary == nil }
 
 // Forbidden says why nobody may make a move to a node now, whatever a plan or an
 // approval says; empty: it may be made. Apply asks it again for every move of a

@@ -29,7 +29,9 @@ func Propose(v View, cause v1.Cause) *v1.ProposedPlan {
 		return nil // it is being done, by the operator's order
 	}
 	v.only = cause
-	proposed.Plan = Plan(v)
+	// Breaking a floor is for the operator to order, not to approve.
+	v.Restraints.AcceptGap = false
+	proposed.Plan, _ = Forward(v)
 	if len(proposed.Plan.GetWaves()) == 0 {
 		return nil
 	}

@@ -67,6 +67,8 @@ type Step struct {
 	// The moves are of one node and break a floor, since there is no other way and
 	// the operator accepts it.
 	Gap bool
+	// Why there is no other way, in a sentence.
+	why string
 	// What the target asks of parts of the nodes.
 	Parts []*storev1.FloorInForce
 }

@@ -47,17 +47,6 @@ func (s *simulation) count() {
 	s.view.Floors = AdvanceFloors(s.view.Floors, s.view.Topology, s.parts, s.ready)
 }
 
-func (s *simulation) lowest(so map[string]uint32) {
-	for service, n := range so {
-		so[service] = min(n, s.ready[service])
-	}
-	for service, n := range s.ready {
-		if _, known := so[service]; !known {
-			so[service] = n
-		}
-	}
-}
-
 func (s *simulation) node(id string) *v1.Node { return s.view.Nodes[s.at[id]] }
 
 // edit returns a node's record that may be changed.
@@ -69,10 +58,19 @@ func (s *simulation) edit(id string) *v1.Node {
 	return s.node(id)
 }
 
-// commit does a wave.
+// commit does a wave. Whoever it moves has joined the canary.
 func (s *simulation) commit(moves []*v1.Move) {
+	var joined []string
 	for _, m := range moves {
 		s.apply(s.edit(m.GetNode()), m)
+		if m.GetCause() != v1.Cause_CAUSE_REPAIR {
+			joined = append(joined, m.GetNode())
+		}
+	}
+	if c := s.view.Restraints.Canary; c != nil {
+		joined = append(joined, c.GetNodes()...)
+		slices.Sort(joined)
+		s.view.Restraints.Canary = &v1.Canary{Nodes: slices.Compact(joined)}
 	}
 	s.count()
 }
@@ -96,6 +94,19 @@ func (s *simulation) settle() bool {
 	}
 	s.count()
 	return changed
+}
+
+// tried lets a canary be over that is well, and says whether there was one.
+func (s *simulation) tried() bool {
+	if s.view.Restraints.Canary == nil || s.view.Restraints.Pause != nil {
+		return false
+	}
+	b, _ := decide(s.view)
+	if b.canaryFails() != "" || !b.canaryIsWell(false) {
+		return false
+	}
+	s.view.Restraints.Canary = nil
+	return true
 }
 
 func (s *simulation) report(n *v1.Node, service string, state v1.ServiceState) {

@@ -25,6 +25,7 @@ func (b *board) stop() {
 			lost := b.ledger.lossesOf(h.Node, s.service, v1.Action_ACTION_STOP)
 			if blocked, ok := b.ledger.allows(h.Node, lost); !ok {
 				b.block(s, v1.Action_ACTION_STOP, blocked)
+				b.stuckAt(s)
 				b.hold(s)
 				continue
 			}
