@@ -17,9 +17,10 @@ Raft group, and makes it true again when nodes fail, when load grows and when
 the operator changes their mind.
 
 Exit codes: 0 done · 1 error or wrong usage · 2 with --detailed-exitcode: there
-is something to change; ok-to-stop: no · 3 the deadline passed · 4 the members
-have no leader.`,
+is something to change, or a promise is not kept; ok-to-stop: no · 3 the deadline
+passed · 4 the members have no leader.`,
 		newStatus(sh), newTopology(sh), newNode(sh), newAssignment(sh), newEndpoint(sh), newEvent(sh), newMember(sh),
+		newRollout(sh), newSimulate(sh), newSurvive(sh), newExplain(sh),
 		newPlan(sh), newFreeze(sh), newUnfreeze(sh), newFreezes(sh), newHold(sh),
 		newDev(sh), newServer(sh),
 		newAgent(sh), newInit(sh), newJoin(sh), newCerts(sh), newVersion(sh),

@@ -13,7 +13,8 @@ func newTopology(sh *shell) *cobra.Command {
 	return group("topology", "Plan, apply and read the topology",
 		`The topology is the file that says which pools of nodes serve which services.
 Each accepted one is a revision, kept as it was written.`,
-		newTopologyPlan(sh), newTopologyApply(sh), newTopologyGet(sh), newTopologyHistory(sh), newTopologyDiff(sh), newTopologyRollback(sh), newTopologyImport(sh))
+		newTopologyPlan(sh), newTopologyApply(sh), newTopologyGet(sh), newTopologyHistory(sh), newTopologyDiff(sh), newTopologyRollback(sh), newTopologyImport(sh),
+		newTopologyPreset(sh), newTopologyExport(sh))
 }
 
 // mostSource is the largest file that is read: members refuse far smaller ones,

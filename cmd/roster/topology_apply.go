@@ -23,7 +23,8 @@ cluster changes while it asks, it shows the new plan and asks again.
 Without a terminal it needs --yes, which applies to the cluster as it is then,
 or --plan BASIS, which is refused where anything changed since that plan. A
 topology that removes a service or stops more than 20 % of the assignments needs
---allow-stop.`,
+--allow-stop; one whose floors cannot be kept on the way says so first, and needs
+--accept-gap. One that does not keep what its "survives" promises is refused.`,
 		Example: "  roster topology apply -f mail.yaml --wait\n  roster topology plan -f mail.yaml -o json | jq -r .plan.basis",
 		Args:    arguments(0, 0),
 	}
@@ -44,7 +45,7 @@ topology that removes a service or stops more than 20 % of the assignments needs
 			response, err := call(ctx, sh, topology.ApplyTopology, &v1.ApplyTopologyRequest{
 				RequestId: change.id(link), Source: source, FileName: name,
 				ExpectedRevision: change.expected.get(cmd), Basis: basis,
-				AllowStop: change.allowStop, AcceptShortage: change.acceptShortage,
+				AllowStop: change.allowStop, AcceptShortage: change.acceptShortage, AcceptGap: change.acceptGap,
 			})
 			if err != nil {
 				return 0, err

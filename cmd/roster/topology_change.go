@@ -34,6 +34,8 @@ type topologyChange struct {
 	basis          string
 	allowStop      bool
 	acceptShortage bool
+	acceptGap      bool
+	wide           bool
 	wait           bool
 	expected       expected
 
@@ -49,6 +51,8 @@ func (c *topologyChange) addTo(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&c.basis, "plan", "", "do not ask: apply the plan with this `basis`, refused where anything it relied on changed")
 	cmd.Flags().BoolVar(&c.allowStop, "allow-stop", false, "let it remove a service or stop more than 20 % of the assignments")
 	cmd.Flags().BoolVar(&c.acceptShortage, "accept-shortage", false, "accept what today's nodes cannot fill")
+	cmd.Flags().BoolVar(&c.acceptGap, "accept-gap", false, "accept that floors are broken on the way, where the plan says that they cannot be kept")
+	cmd.Flags().BoolVar(&c.wide, "wide", false, "tell the steps, the deadline and the way back of every move")
 	cmd.Flags().BoolVarP(&c.wait, "wait", "w", false, "wait until the cluster has settled on it, at most --timeout (default 10m)")
 	c.expected.addTo(cmd, "expected-revision", "refuse where the `revision` in force is another; 0: none")
 	exclude(cmd, "yes", "plan")
@@ -64,7 +68,7 @@ func (c *topologyChange) run(ctx context.Context, link *connect.Link) error {
 	if !c.wait {
 		return nil
 	}
-	return c.follow(ctx, link, revision)
+	return c.sh.follow(ctx, link, revision)
 }
 
 func (c *topologyChange) change(ctx context.Context, link *connect.Link) (uint64, error) {
@@ -77,7 +81,11 @@ func (c *topologyChange) change(ctx context.Context, link *connect.Link) (uint64
 		if err != nil {
 			return 0, err
 		}
-		if err := view.Plan(c.sh.people(), lookOf(c.sh.people()), planned); err != nil {
+		show := view.Plan
+		if c.wide {
+			show = view.WidePlan
+		}
+		if err := show(c.sh.people(), lookOf(c.sh.people()), planned); err != nil {
 			return 0, err
 		}
 		if c.yes {
@@ -107,7 +115,7 @@ func (c *topologyChange) change(ctx context.Context, link *connect.Link) (uint64
 func (c *topologyChange) refuseNeeds(needs []string) error {
 	var flags, why []string
 	for _, need := range needs {
-		if need == fsm.NeedAllowStop && c.allowStop || need == fsm.NeedAcceptShortage && c.acceptShortage {
+		if need == fsm.NeedAllowStop && c.allowStop || need == fsm.NeedAcceptShortage && c.acceptShortage || need == view.NeedAcceptGap && c.acceptGap {
 			continue
 		}
 		flags, why = append(flags, view.NeedFlag(need)), append(why, view.NeedWhy(need))
@@ -132,14 +140,14 @@ func (c *topologyChange) done(response proto.Message, sentence string) error {
 }
 
 // follow draws the cluster until it has settled.
-func (c *topologyChange) follow(ctx context.Context, link *connect.Link, revision uint64) error {
-	ctx, cancel := c.sh.connect.Long(ctx, waitBound)
+func (sh *shell) follow(ctx context.Context, link *connect.Link, revision uint64) error {
+	ctx, cancel := sh.connect.Long(ctx, waitBound)
 	defer cancel()
 	// Answers are on the output; what is on its way is told beside it.
-	live := screen.New(c.sh.err)
+	live := screen.New(sh.err)
 	defer func() { _ = live.Close() }() // only the cursor is at stake
 	var drawing error
-	settled, err := follow.Settled(ctx, revision, statusOf(c.sh, link, false), func(s *v1.Status, trouble error) {
+	settled, err := follow.Settled(ctx, revision, statusOf(sh, link, false), func(s *v1.Status, trouble error) {
 		frame := screen.Frame{Status: s}
 		if trouble != nil {
 			frame.Trouble = exit.Sentence(trouble)
@@ -152,6 +160,6 @@ func (c *topologyChange) follow(ctx context.Context, link *connect.Link, revisio
 	if err := live.Close(); err != nil {
 		return err
 	}
-	c.sh.say("Settled on revision %d.", settled.GetTopology().GetRevision())
+	sh.say("Settled on revision %d.", settled.GetTopology().GetRevision())
 	return nil
 }

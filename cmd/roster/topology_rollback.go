@@ -33,7 +33,7 @@ as apply does.`,
 			response, err := call(ctx, sh, topology.RollbackTopology, &v1.RollbackTopologyRequest{
 				RequestId: change.id(link), Revision: number,
 				ExpectedRevision: change.expected.get(cmd), Basis: basis,
-				AllowStop: change.allowStop, AcceptShortage: change.acceptShortage,
+				AllowStop: change.allowStop, AcceptShortage: change.acceptShortage, AcceptGap: change.acceptGap,
 			})
 			if err != nil {
 				return 0, err

@@ -12,31 +12,32 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// Plan is what a plan would do, wave by wave, with what differs in the
-// topology before it.
+// Plan is what a plan would do, wave by wave: before it what it breaks and what
+// differs in the topology, after it what it comes down to.
 func Plan(w io.Writer, look Look, response *v1.PlanTopologyResponse) error {
 	var out strings.Builder
-	planBody(&out, look, response)
+	planBody(&out, look, response, false)
 	return write(w, &out)
 }
 
-func planBody(out *strings.Builder, look Look, response *v1.PlanTopologyResponse) {
+// WidePlan is Plan with the steps, the deadline and the way back of every move,
+// and what every step leaves ready.
+func WidePlan(w io.Writer, look Look, response *v1.PlanTopologyResponse) error {
+	var out strings.Builder
+	planBody(&out, look, response, true)
+	return write(w, &out)
+}
+
+func planBody(out *strings.Builder, look Look, response *v1.PlanTopologyResponse, wide bool) {
 	plan := response.GetPlan()
+	gaps(out, look, plan.GetGaps())
 	if len(response.GetChanges()) > 0 {
 		out.WriteString(look.Paint.Bold("Topology") + "\n")
 		changes(out, look, response.GetChanges())
 		out.WriteByte('\n')
 	}
-	for i, wave := range plan.GetWaves() {
-		fmt.Fprintf(out, "%s\n", look.Paint.Bold(fmt.Sprintf("Wave %d", i+1)))
-		t := look.table("ACTION", "SERVICE", "NODE", "POOL", "WHY")
-		t.Indent = "  "
-		for _, move := range wave.GetMoves() {
-			t.Row(action(look, move), move.GetService(), move.GetNode(), word.Or(move.GetPool()), move.GetReason())
-		}
-		out.WriteString(t.String())
-		out.WriteByte('\n')
-	}
+	waves(out, look, "", plan.GetWaves(), wide)
+	conflicts(out, look, plan.GetConflicts())
 	for _, shortage := range plan.GetShortages() {
 		lead := "Short: "
 		if waiting(shortage) {
@@ -44,9 +45,16 @@ func planBody(out *strings.Builder, look Look, response *v1.PlanTopologyResponse
 		}
 		out.WriteString(look.Paint.Warn(lead) + Shortage(shortage) + "\n")
 	}
+	spreads(out, look, plan.GetSpreads())
+	for _, promise := range plan.GetUnkept() {
+		out.WriteString(look.Paint.Bad("Not kept: ") + promise + "\n")
+	}
 	out.WriteString(planSummary(look, response) + "\n")
 	for _, need := range plan.GetNeeds() {
 		out.WriteString(look.Paint.Warn("Apply needs "+NeedFlag(need)) + ": " + NeedWhy(need) + ".\n")
+	}
+	if len(plan.GetUnkept()) > 0 {
+		out.WriteString(look.Paint.Bad("Apply refuses it") + ": its `survives` is not kept. Add nodes, enlarge a pool, or promise less.\n")
 	}
 }
 
@@ -85,7 +93,7 @@ func Shortage(s *v1.Shortage) string {
 	}
 	what := "pool " + s.GetPool()
 	if s.GetPool() == "" {
-		what = "service " + s.GetService()
+		what = "service " + Where(s.GetService(), s.GetPart())
 	}
 	text := fmt.Sprintf("%s gets %d of %d nodes", what, s.GetGot(), s.GetWanted())
 	if s.GetReason() != "" {

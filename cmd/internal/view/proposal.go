@@ -64,7 +64,7 @@ func ProposedPlan(w io.Writer, look Look, p *v1.ProposedPlan) error {
 	if plan != nil {
 		plan.Basis = "" // it is approved by its id
 	}
-	planBody(&out, look, &v1.PlanTopologyResponse{Plan: plan})
+	planBody(&out, look, &v1.PlanTopologyResponse{Plan: plan}, false)
 	switch p.GetState() {
 	case v1.PlanState_PLAN_STATE_PENDING:
 		fmt.Fprintf(&out, "It waits for you: `roster plan approve %[1]s` or `roster plan reject %[1]s`.\n", p.GetId())

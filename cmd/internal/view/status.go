@@ -23,6 +23,7 @@ func Status(w io.Writer, look Look, s *v1.Status) error {
 	var out strings.Builder
 	out.WriteString(Headline(look, s) + "\n")
 	look.sentences(&out, "", s.GetSentences())
+	statusOutlook(&out, look, s)
 
 	section(&out, statusServices(look, s))
 	statusNodes(&out, look, s)
@@ -38,7 +39,7 @@ func Headline(look Look, s *v1.Status) string {
 		parts = append(parts, look.Paint.Warn(restraint))
 	}
 	if topology := s.GetTopology(); topology != nil {
-		parts = append(parts, fmt.Sprintf("topology %s, revision %d", topology.GetName(), topology.GetRevision()))
+		parts = append(parts, topologyTitle(topology))
 		if s.GetSettled() {
 			parts = append(parts, "settled")
 		} else {
@@ -54,6 +55,29 @@ func Headline(look Look, s *v1.Status) string {
 		parts = append(parts, look.Paint.Warn("stale: what "+answeredBy(s)+" knew last"))
 	}
 	return strings.Join(parts, " · ")
+}
+
+// topologyTitle names a topology, its revision and its model, where that is not
+// its name.
+func topologyTitle(t *v1.StatusTopology) string {
+	title := fmt.Sprintf("topology %s, revision %d", t.GetName(), t.GetRevision())
+	if model := t.GetModel(); model != "" && model != t.GetName() {
+		title += ", " + model
+	}
+	return title
+}
+
+// statusOutlook is the rollout under way and what the cluster would survive.
+func statusOutlook(out *strings.Builder, look Look, s *v1.Status) {
+	if line := RolloutLine(look, s.GetRollout()); line != "" {
+		fmt.Fprintf(out, "%s %s\n", look.Paint.Dim("Rollout:"), line)
+	}
+	line, sentences := survival(look, s.GetSurvival())
+	if line == "" {
+		return
+	}
+	fmt.Fprintf(out, "%s %s\n", look.Paint.Dim("Survives the loss of:"), line)
+	look.sentences(out, "", sentences)
 }
 
 // answeredBy is the name of the member that answered, or its id.
