@@ -61,7 +61,8 @@ func Offline(nodes []*v1.Node, from *v1.Topology, now time.Time) (*Cluster, erro
 // there, and floors that can be reached are in force. The error wraps
 // placement.ErrImpossible.
 func (c *Cluster) Under(top *v1.Topology) (*Cluster, error) {
-	return c.settled(topology.Effective(top))
+	settled, _, err := c.settled(topology.Effective(top))
+	return settled, err
 }
 
 // Plan is the planner: what applying a topology would do now; nil: what is still

@@ -18,8 +18,9 @@ import (
 // is. Two rounds are rare, see package placement.
 const mostRounds = 8
 
-// settled is the cluster with a topology (effective) carried out.
-func (c *Cluster) settled(effective *v1.Topology) (*Cluster, error) {
+// settled is the cluster with a topology (effective) carried out, and the target
+// that it then has.
+func (c *Cluster) settled(effective *v1.Topology) (*Cluster, *placement.Target, error) {
 	s := *c
 	s.Topology, s.Prefer, s.Restraints = effective, nil, rollout.Restraints{}
 	s.Floors = nil
@@ -27,7 +28,7 @@ func (c *Cluster) settled(effective *v1.Topology) (*Cluster, error) {
 	for range mostRounds {
 		target, err := placement.Place(s.placement(effective))
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		s.Nodes = s.carriedOut(target)
 		s.Floors = rollout.AdvanceFloors(s.Floors, effective, rollout.PartTargets(effective, target, s.Nodes), nil)
@@ -37,8 +38,7 @@ func (c *Cluster) settled(effective *v1.Topology) (*Cluster, error) {
 		}
 		before = target
 	}
-	s.Now = c.Now
-	return &s, nil
+	return &s, before, nil
 }
 
 func sameSpots(a, b *placement.Target) bool {
