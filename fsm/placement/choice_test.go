@@ -86,7 +86,7 @@ func price(facts *problem, nodes []*v1.Node, at []int, strained bool) []int {
 			values := map[string]int{}
 			for i, n := range nodes {
 				if at[i] == k+1 {
-					values[locationPath(n, pool.Spread[:level+1])]++
+					values[spreadValue(n, pool.Spread, level)]++
 				}
 			}
 			for _, c := range values {

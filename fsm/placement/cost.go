@@ -1,25 +1,34 @@
 package placement
 
-import v1 "roster/proto/roster/v1"
+import (
+	"slices"
+
+	v1 "roster/proto/roster/v1"
+)
 
 // cost compares choices of members, most important part first. Parts add up
 // over nodes, and each part has room for the sum over 100,000 nodes.
 //
 // Stops are no part: for given sizes they are fewest where starts are.
-type cost [8]int64
+type cost [10]int64
 
 const (
 	// Seats of nodes that do not observe, where one that does has a seat; then,
 	// where seats are open or gone, new seats; then new seats at nodes that are
 	// cordoned or not up: they start nothing, but a node that is up is better.
 	partMembers = iota
+	// Seats of others than those who had them when the rollout began that is being
+	// walked back; then what floors over parts lack.
+	partWishes
 	// Sums of squares over the values of the spread keys, two keys to a part.
 	partSpread
 	_
 	_
 	_
-	// Starts, then drains called off, then seats that change hands.
+	// Starts, then services that restart with them.
 	partChanges
+	// Drains called off, then seats that change hands.
+	partHands
 	// Pools earlier in the file get the nodes of lower rank.
 	partOrder
 	// Nothing but a difference, so that no two choices cost the same.
@@ -33,26 +42,29 @@ const (
 )
 
 const (
-	changeStart   int64 = 1 << 42
-	changeUndrain int64 = 1 << 21
+	wishOther int64 = 1 << 32
+	wishFloor int64 = 1
+
+	changeStart   int64 = 1 << 32
+	changeRestart int64 = 1
+
+	changeUndrain int64 = 1 << 32
 	changeHands   int64 = 1
 )
 
-func (c cost) plus(d cost) cost {
+func (c *cost) add(d *cost) {
 	for i := range c {
 		c[i] += d[i]
 	}
-	return c
 }
 
-func (c cost) minus(d cost) cost {
+func (c *cost) sub(d *cost) {
 	for i := range c {
 		c[i] -= d[i]
 	}
-	return c
 }
 
-func (c cost) less(d cost) bool {
+func (c *cost) less(d *cost) bool {
 	for i := range c {
 		if c[i] != d[i] {
 			return c[i] < d[i]
@@ -61,63 +73,128 @@ func (c cost) less(d cost) bool {
 	return false
 }
 
-// memberCost is the price of a node as a member of a pool, spread aside. It
-// only depends on the node itself, and apart from partMembers and partChanges
-// on nothing that a rollout changes.
+// memberCost is the price of a node as a member of a pool, but for spread,
+// floors over parts, and what tells it apart from others of its class. It only
+// depends on the node itself, and apart from partMembers, partChanges and
+// partHands on nothing that a rollout changes.
 func (p *problem) memberCost(node, pool int) cost {
 	n, facts := &p.nodes[node], &p.pools[pool]
 	var c cost
 	if facts.watched && !observing(n.Node) {
 		c[partMembers] += memberMoved
 	}
-	if !n.holds[pool] {
-		c[partChanges] += changeHands
+	if p.prefer != nil && !p.prefer[pool][n.GetId()] {
+		c[partWishes] += wishOther
+	}
+	covered := pool >= p.own && p.covered(node, pool)
+	switch {
+	case covered:
+		// It starts nothing, and nothing will show that it has the seat.
+		c[partHands] += changeHands
+		if p.strained {
+			c[partMembers] += memberNew
+		}
+	case !n.holds[pool]:
+		c[partHands] += changeHands
 		if p.strained && !facts.loose {
 			c[partMembers] += memberNew << (2 * max(5-facts.depth, 0))
 		}
-		if n.GetSettings().GetCordoned() || n.GetState() != v1.NodeState_NODE_STATE_UP {
+		if n.asleep() {
 			c[partMembers] += memberAsleep
 		}
 	}
+	if covered || n.standsIn[pool] {
+		return c
+	}
 	for _, s := range facts.services {
-		switch {
-		case n.standsIn[pool]:
-		case n.drains[s]:
-			c[partChanges] += changeUndrain
-		case !n.serves[s]:
+		switch p.has(node, pool, s) {
+		case absent:
 			c[partChanges] += changeStart
+		case draining:
+			c[partHands] += changeUndrain
 		}
 	}
-	c[partOrder] = int64(node) * int64(len(p.pools)-pool)
-	c[partTie] = tie(n.GetId(), facts.GetName())
+	if !n.holds[pool] {
+		c[partChanges] += changeRestart * int64(p.restarts(node, pool))
+	}
 	return c
 }
 
-// tie is a number below 2^40 that differs between (node, pool) pairs: FNV-1a
-// with a final mix, as ids often differ in their last byte only.
-func tie(node, pool string) int64 {
-	h := uint64(14695981039346656037)
-	for i := 0; i < len(node); i++ {
-		h = (h ^ uint64(node[i])) * 1099511628211
-	}
-	h = (h ^ 0xff) * 1099511628211
-	for i := 0; i < len(pool); i++ {
-		h = (h ^ uint64(pool[i])) * 1099511628211
-	}
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	return int64(h >> 24)
+// asleep: nothing is started there.
+func (n *nodeFacts) asleep() bool {
+	return n.GetSettings().GetCordoned() || n.GetState() != v1.NodeState_NODE_STATE_UP
 }
 
-// spreadCost is the price of one more node where count nodes of a pool share a
-// value of its spread key number level: (count+1)² - count².
-func spreadCost(level, count int) cost {
-	var c cost
-	part := partSpread + level/2
-	c[part] = int64(2*count + 1)
+// presence is what there is of a service at a node, as far as a pool may count
+// on it.
+type presence uint8
+
+const (
+	absent presence = iota
+	draining
+	serving
+)
+
+// has says what there is of a service at a node for a pool. What is there for a
+// shared pool that is placed later is not.
+func (p *problem) has(i, k, s int) presence {
+	n := &p.nodes[i]
+	switch {
+	case k >= p.own && p.given[i*len(p.services)+s]:
+		return serving
+	case n.whose[s] >= p.own && n.whose[s] > k:
+		return absent
+	case n.drains[s]:
+		return draining
+	case n.serves[s]:
+		return serving
+	}
+	return absent
+}
+
+// restarts counts the services that are there, go on serving, and are restarted
+// when a node comes to serve all of a pool: a service in their restart group has
+// to be started, or taken over from another pool. Services that are to leave
+// the node do not count: their number falls while they leave, and the choice
+// would change on the way. Nor does it count for a node that holds a seat.
+func (p *problem) restarts(i, k int) int {
+	groups := p.nodes[i].groups
+	if groups == nil {
+		return 0
+	}
+	count := 0
+	for s, group := range groups {
+		if group == 0 || !p.stays(i, k, s) {
+			continue
+		}
+		if slices.ContainsFunc(p.pools[k].services, func(t int) bool { return groups[t] == group && p.changes(i, k, t) }) {
+			count++
+		}
+	}
+	return count
+}
+
+// stays: the service is there, and would go on if the node joined the pool.
+func (p *problem) stays(i, k, s int) bool {
+	if k >= p.own && p.given[i*len(p.services)+s] {
+		return true
+	}
+	return slices.Contains(p.pools[k].services, s) && p.has(i, k, s) != absent
+}
+
+// changes: the service is started at a node for a pool, or was started there for
+// another one.
+func (p *problem) changes(i, k, t int) bool {
+	if k >= p.own && p.given[i*len(p.services)+t] {
+		return false
+	}
+	return p.has(i, k, t) == absent || p.nodes[i].whose[t] != unseated && p.nodes[i].whose[t] != k
+}
+
+// spreadPart returns the part of a spread key, and what a square counts there.
+func spreadPart(level int) (part int, unit int64) {
 	if level%2 == 0 {
-		c[part] <<= 32
+		return partSpread + level/2, 1 << 32
 	}
-	return c
+	return partSpread + level/2, 1
 }

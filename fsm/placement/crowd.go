@@ -5,13 +5,14 @@ import v1 "roster/proto/roster/v1"
 // crowd counts the nodes that serve a pool, over the values of its spread keys.
 type crowd struct {
 	keys   []string
+	levels []int            // of these, that make a difference
 	counts []map[string]int // by level
 }
 
 // crowd counts the members of a pool that are there, and who stands in.
 func (l *lending) crowd(k int, there []int) crowd {
-	c := crowd{keys: l.pools[k].spread}
-	for range c.keys {
+	c := crowd{keys: l.pools[k].GetSpread(), levels: l.pools[k].spread}
+	for range c.levels {
 		c.counts = append(c.counts, map[string]int{})
 	}
 	for _, i := range l.members[k] {
@@ -31,8 +32,8 @@ func (l *lending) crowd(k int, there []int) crowd {
 }
 
 func (c crowd) enter(n *v1.Node) {
-	for level := range c.keys {
-		c.counts[level][locationPath(n, c.keys[:level+1])]++
+	for at, level := range c.levels {
+		c.counts[at][spreadValue(n, c.keys, level)]++
 	}
 }
 
@@ -40,8 +41,8 @@ func (c crowd) enter(n *v1.Node) {
 // for what it adds anyhow.
 func (c crowd) price(n *v1.Node) []int {
 	var price []int
-	for level := range c.keys {
-		price = append(price, c.counts[level][locationPath(n, c.keys[:level+1])])
+	for at, level := range c.levels {
+		price = append(price, c.counts[at][spreadValue(n, c.keys, level)])
 	}
 	return price
 }

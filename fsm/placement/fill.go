@@ -23,7 +23,7 @@ func (p *problem) fill(s sizing) filling {
 		lost = lost || n.barrier[pool] == gone
 		return n.barrier[pool] == free || n.barrier[pool] == gone
 	})
-	for k := range p.pools {
+	for k := range p.own {
 		lost = lost || kind(p.pools[k].Pool) != 2 && f.got[k] < s.wanted[k]
 	}
 	if lost {
@@ -110,7 +110,7 @@ func (p *problem) fillHeld(s sizing) filling {
 	for {
 		f := p.fillLevels(s)
 		again := false
-		for k := range p.pools {
+		for k := range p.own {
 			if pool := &p.pools[k]; kind(pool.Pool) == 2 && !pool.loose && f.got[k] > s.wanted[k] {
 				pool.loose, again = true, true
 			}
@@ -178,12 +178,12 @@ func (p *problem) bind() {
 	for i := range p.nodes {
 		n := &p.nodes[i]
 		own := unseated
-		for k := range p.pools {
+		for k := range p.own {
 			if n.holds[k] && n.barrier[k] == free && p.pools[k].grows {
 				own = k
 			}
 		}
-		for k := range p.pools {
+		for k := range p.own {
 			pool := &p.pools[k]
 			leftovers := kind(pool.Pool) == 2
 			if n.barrier[k] == free && k != own &&
@@ -212,11 +212,11 @@ func (p *problem) unbind() bool {
 // the pool that still needs it, the more urgent one first.
 func (p *problem) holdOne(most []int) {
 	order := slices.Concat(p.levels()...)
-	members := make([]int, len(p.pools))
+	members := make([]int, p.own)
 	var many []int
 	for i := range p.nodes {
 		first, several := unseated, false
-		for k, holds := range p.nodes[i].holds {
+		for k, holds := range p.nodes[i].holds[:p.own] {
 			if holds && p.nodes[i].barrier[k] == free {
 				first, several = k, several || first != unseated
 			}
@@ -235,7 +235,7 @@ func (p *problem) holdOne(most []int) {
 				own = k
 			}
 		}
-		for k := range p.nodes[i].holds {
+		for k := range p.nodes[i].holds[:p.own] {
 			p.nodes[i].holds[k] = k == own
 		}
 		members[own]++
@@ -263,8 +263,8 @@ func (p *problem) levels() [][]int {
 // back finds it as it was. It returns the pool of every such node.
 func (p *problem) keep(f filling, s sizing, at []int) []int {
 	kept := make([]int, len(p.nodes))
-	room := make([]int, len(p.pools))
-	for k := range p.pools {
+	room := make([]int, p.own)
+	for k := range p.own {
 		room[k] = s.wanted[k] - f.got[k]
 		if kind(p.pools[k].Pool) == 2 {
 			room[k] = len(p.nodes)
@@ -273,7 +273,7 @@ func (p *problem) keep(f filling, s sizing, at []int) []int {
 	for i := range p.nodes {
 		kept[i] = unseated
 		n := &p.nodes[i]
-		for k := range p.pools {
+		for k := range p.own {
 			if at[i] == unseated && n.barrier[k] == gone && n.holds[k] && room[k] > 0 {
 				kept[i] = k
 				room[k]--

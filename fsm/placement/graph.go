@@ -1,75 +1,75 @@
 package placement
 
-// graph is the residual graph of the choice of members.
+import (
+	"cmp"
+	"slices"
+)
+
+// graph is the residual graph of the choice of members of some pools.
 //
-// Each pool is a tree: its root, a vertex per value of its first spread key,
-// below it one per value of the second, and so on. A node sits at the leaf of
-// its place in the pool that it is a member of, or at the one vertex idle.
-// Going up from a vertex adds a member there, going down takes one away.
+// Each pool is a tree of nested sets of places: its root, below it a vertex per
+// value of its first spread key, below that one per value of the second, and so
+// on. A node sits at the leaf of its place in the pool that it is a member of,
+// or at the one vertex idle. Going up from a vertex adds a member there, going
+// down takes one away.
 type graph struct {
 	p     *problem
+	pools []int
 	at    []int // pool of each node
 	seats []int // members of each pool
 
 	vertices []vertex
 	idle     int
-	root     []int   // by pool
-	leaf     [][]int // by pool, then place
-	places   int
-	open     [][]int         // by place: pools that some node there may be a member of
-	heaps    []movers        // by (from, to, place), see heap
-	sparse   map[int]*movers // the same, where there would be too many
+	root     []int      // by pool
+	leaf     [][]int    // by pool, then place
+	crossing [][]family // by pool: what its tree leaves out
+	nested   [][]family // by pool: what it does not
+	outside  [][]int64  // by pool, then place: floors over parts that it lies outside of
+	samples  []int      // a node of each place
+	classes  []class
+	class    []int32   // of each node
+	here     [][]int32 // by vertex: classes with nodes there
 	// With these added, no edge has a negative cost, see augment. They are zero
 	// where nobody has a seat: no seat is cheaper than none.
 	potential []cost
 	steps     []step // of the last way, and the vertices that it touched
 	touched   []int
-	queue     movers
+	queue     []reached
+	nodeHash  []uint64
+	poolHash  []uint64 // by pool
 }
-
-// mostHeaps bounds the table of heaps; most would be empty in a larger one.
-const mostHeaps = 1 << 21
 
 type vertex struct {
 	pool   int
 	parent int // -1: a root, or idle
-	level  int // which spread key its siblings differ in
 	count  int // members at or below it
 	below  []int
-	places []int // of a leaf
+	// What a member more costs: for a spread key unit for each one that is there
+	// already, twice, and once more; for a floor a unit once it is covered.
+	part  int
+	unit  int64
+	least int // of a floor; 0: a spread key, or nothing
 }
 
-func newGraph(p *problem) *graph {
-	samples := p.locate()
+func newGraph(p *problem, pools []int) *graph {
 	g := &graph{
-		p: p, at: make([]int, len(p.nodes)), seats: make([]int, len(p.pools)),
-		places: len(samples),
+		p: p, pools: pools, at: make([]int, len(p.nodes)), seats: make([]int, len(p.pools)), samples: p.places(pools),
+		root: make([]int, len(p.pools)), leaf: make([][]int, len(p.pools)), outside: make([][]int64, len(p.pools)),
+		nested: make([][]family, len(p.pools)), crossing: make([][]family, len(p.pools)),
+		nodeHash: make([]uint64, len(p.nodes)), poolHash: make([]uint64, len(p.pools)),
 	}
 	for i := range p.nodes {
 		g.at[i] = unseated
+		g.nodeHash[i] = hash(p.nodes[i].GetId())
 	}
-	for k := range p.pools {
-		g.addPool(k, samples)
+	for _, k := range pools {
+		g.poolHash[k] = hash(p.pools[k].GetName())
+		g.addPool(k)
 	}
 	g.idle = g.add(vertex{pool: unseated, parent: -1})
-	for place := range g.places {
-		g.vertices[g.idle].places = append(g.vertices[g.idle].places, place)
-	}
 	g.potential, g.steps = make([]cost, len(g.vertices)), make([]step, len(g.vertices))
-	g.open = make([][]int, g.places)
-	for k := range p.pools {
-		for i := range p.nodes {
-			place := p.nodes[i].location
-			if last := len(g.open[place]) - 1; p.nodes[i].barrier[k] == free && (last < 0 || g.open[place][last] != k) {
-				g.open[place] = append(g.open[place], k)
-			}
-		}
-	}
-	if n := (len(p.pools) + 1) * (len(p.pools) + 1) * g.places; n <= mostHeaps {
-		g.heaps = make([]movers, n)
-	} else {
-		g.sparse = map[int]*movers{}
-	}
+	g.here = make([][]int32, len(g.vertices))
+	g.classify()
 	return g
 }
 
@@ -78,39 +78,60 @@ func (g *graph) add(v vertex) int {
 	return len(g.vertices) - 1
 }
 
-func (g *graph) addPool(k int, samples []int) {
-	root := g.add(vertex{pool: k, parent: -1})
-	g.root = append(g.root, root)
-	leaves := make([]int, g.places)
-	known := map[string]int{}
-	keys := g.p.pools[k].spread
-	for place := range g.places {
-		at := root
-		for level := range keys {
-			path := locationPath(g.p.nodes[samples[place]].Node, keys[:level+1])
-			v, there := known[path]
+// addPool makes the tree of a pool. Sets with the more places come first on the
+// way down.
+func (g *graph) addPool(k int) {
+	g.nested[k], g.crossing[k] = g.p.families(k, g.samples)
+	sizes := make([][]int, len(g.nested[k]))
+	for at, f := range g.nested[k] {
+		for _, set := range f.set {
+			for len(sizes[at]) <= set {
+				sizes[at] = append(sizes[at], 0)
+			}
+			if set >= 0 {
+				sizes[at][set]++
+			}
+		}
+	}
+	g.root[k] = g.add(vertex{pool: k, parent: -1})
+	g.leaf[k], g.outside[k] = make([]int, len(g.samples)), make([]int64, len(g.samples))
+	known := map[[3]int]int{} // vertex, family and set to the vertex below
+	var chain []int
+	for place := range g.samples {
+		chain = chain[:0]
+		for at, f := range g.nested[k] {
+			if f.set[place] >= 0 {
+				chain = append(chain, at)
+			} else if f.floor != nil {
+				g.outside[k][place]++
+			}
+		}
+		slices.SortStableFunc(chain, func(a, b int) int {
+			return cmp.Compare(sizes[b][g.nested[k][b].set[place]], sizes[a][g.nested[k][a].set[place]])
+		})
+		at := g.root[k]
+		for _, of := range chain {
+			f := &g.nested[k][of]
+			key := [3]int{at, of, f.set[place]}
+			v, there := known[key]
 			if !there {
-				v = g.add(vertex{pool: k, parent: at, level: level})
-				known[path] = v
+				below := vertex{pool: k, parent: at, part: partWishes, unit: wishFloor}
+				if f.floor != nil {
+					below.least = f.floor.least
+				} else {
+					below.part, below.unit = spreadPart(f.level)
+				}
+				v = g.add(below)
+				known[key] = v
 				g.vertices[at].below = append(g.vertices[at].below, v)
 			}
 			at = v
 		}
-		leaves[place] = at
-		g.vertices[at].places = append(g.vertices[at].places, place)
+		g.leaf[k][place] = at
 	}
-	g.leaf = append(g.leaf, leaves)
 }
 
-// put moves a node to a pool, or to unseated.
-func (g *graph) put(node, pool int) {
-	g.count(node, -1)
-	g.at[node] = pool
-	g.count(node, +1)
-}
-
-func (g *graph) count(node, by int) {
-	k := g.at[node]
+func (g *graph) count(node, k, by int) {
 	if k == unseated {
 		return
 	}
@@ -120,10 +141,52 @@ func (g *graph) count(node, by int) {
 	}
 }
 
-// costAt is the price of a node where it could be; idle is free of charge.
-func (g *graph) costAt(node, pool int) cost {
-	if pool == unseated {
-		return cost{}
+// price is what a member more costs where there are count.
+func (v *vertex) price(count int) int64 {
+	switch {
+	case v.least == 0:
+		return v.unit * int64(2*count+1)
+	case count < v.least:
+		return 0
 	}
-	return g.p.memberCost(node, pool)
+	return v.unit
+}
+
+// weight orders pools by what the rank of a member counts.
+func (g *graph) weight(k int) int {
+	switch {
+	case k == unseated:
+		return 0
+	case k >= g.p.own:
+		return 1
+	}
+	return g.p.own - k
+}
+
+// fine is what tells a node in a pool apart from others of its class.
+func (g *graph) fine(node, k int) (order, tie int64) {
+	if k == unseated {
+		return 0, 0
+	}
+	return int64(node) * int64(g.weight(k)), mix(g.nodeHash[node], g.poolHash[k])
+}
+
+// hash is FNV-1a.
+func hash(s string) uint64 {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(s); i++ {
+		h = (h ^ uint64(s[i])) * 1099511628211
+	}
+	return h
+}
+
+// mix makes a number below 2^40 of a node and a pool, without a pattern.
+func mix(node, pool uint64) int64 {
+	h := node ^ (pool*0x9e3779b97f4a7c15 + 0x632be59bd9b4e019)
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	h *= 0xc4ceb9fe1a85ec53
+	h ^= h >> 33
+	return int64(h >> 24)
 }

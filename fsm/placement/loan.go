@@ -38,27 +38,16 @@ type absence struct{ node, pool int }
 // their pool is whole again. Members that are lost get a stand-in each, as long
 // as there are nodes without a seat. A service that would still be under its
 // floor is borrowed from nodes of other pools.
-func (p *problem) lend(v View, f filling, s sizing, at, kept []int) ([]*v1.Loan, []*v1.Shortage) {
+func (p *problem) lend(v View, f filling, s sizing, seats *seating) ([]*v1.Loan, []*v1.Shortage) {
 	l := &lending{
-		problem: p, seats: make([][]int, len(at)), vacant: make([]int, len(p.pools)),
+		problem: p, seats: seats.of, vacant: make([]int, len(p.pools)),
 		demands: p.demand(v.Floors, v.Parts), missing: make([][]absence, len(p.services)),
 		members: make([][]int, len(p.pools)), short: make([][]int, len(p.pools)), needs: make([]verdict, len(p.pools)),
-		load: make([]int, len(at)),
+		load: make([]int, len(p.nodes)),
 	}
 	for k := range p.pools {
 		if kind(p.pools[k].Pool) != 2 {
-			l.vacant[k] = s.wanted[k] - f.got[k]
-		}
-	}
-	for i, k := range at {
-		if k != unseated {
-			l.seats[i] = []int{k}
-		}
-	}
-	for i, k := range kept {
-		if k != unseated {
-			l.seats[i] = []int{k}
-			l.vacant[k]--
+			l.vacant[k] = s.wanted[k] - f.got[k] - len(seats.kept[k])
 		}
 	}
 	for i := range p.nodes {

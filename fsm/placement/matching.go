@@ -23,22 +23,22 @@ type matching struct {
 
 // newMatching classes nodes by the pools that they are open to.
 func newMatching(p *problem, open func(n *nodeFacts, pool int) bool) *matching {
-	m := &matching{got: make([]int, len(p.pools)), bound: len(p.pools)}
-	m.fits = m.class(p, len(p.pools), open)
+	m := &matching{got: make([]int, p.own), bound: p.own}
+	m.fits = m.class(p, p.own, open)
 	return m
 }
 
 // newHolding classes nodes by the pools that they are open to, and by those
 // that they hold a seat of. No pool fits any of them until only says so.
 func newHolding(p *problem) *matching {
-	m := &matching{got: make([]int, len(p.pools)), bound: len(p.pools)}
-	for _, flags := range m.class(p, 2*len(p.pools), func(n *nodeFacts, at int) bool {
-		k := at % len(p.pools)
-		return n.barrier[k] == free && (at < len(p.pools) || n.holds[k])
+	m := &matching{got: make([]int, p.own), bound: p.own}
+	for _, flags := range m.class(p, 2*p.own, func(n *nodeFacts, at int) bool {
+		k := at % p.own
+		return n.barrier[k] == free && (at < p.own || n.holds[k])
 	}) {
-		m.free, m.holds = append(m.free, flags[:len(p.pools)]), append(m.holds, flags[len(p.pools):])
-		m.fits = append(m.fits, make([]bool, len(p.pools)))
-		m.settled = append(m.settled, make([]int, len(p.pools)))
+		m.free, m.holds = append(m.free, flags[:p.own]), append(m.holds, flags[p.own:])
+		m.fits = append(m.fits, make([]bool, p.own))
+		m.settled = append(m.settled, make([]int, p.own))
 	}
 	return m
 }
@@ -66,7 +66,7 @@ func (m *matching) class(p *problem, width int, flag func(n *nodeFacts, at int) 
 			}
 			all = append(all, flags)
 			m.idle = append(m.idle, 0)
-			m.held = append(m.held, make([]int, len(p.pools)))
+			m.held = append(m.held, make([]int, p.own))
 		}
 		m.idle[class]++
 	}

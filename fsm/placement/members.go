@@ -3,49 +3,58 @@ package placement
 // unseated is the bin of nodes that are members of no pool.
 const unseated = -1
 
-// members chooses the nodes for exactly got[pool] seats in each pool, at the
-// least cost. It returns the pool of every node, or unseated.
+// members chooses the nodes for exactly got[pool] seats in each pool that takes
+// nodes for itself.
+func (p *problem) members(got []int) []int {
+	pools := make([]int, p.own)
+	for k := range pools {
+		pools[k] = k
+	}
+	return p.choose(pools, got)
+}
+
+// choose finds the nodes for exactly got[pool] seats in each of some pools, at
+// the least cost. It returns the pool of every node, or unseated.
 //
 // It is a min-cost flow by successive shortest paths over a graph that does
-// not grow with the number of nodes: a vertex per pool and place, an edge from
-// one to another that stands for the node that is cheapest to move. It begins
-// with the seats that are held now. Where those are the cheapest choice for
-// their own number already, which is the rule, only what differs is worked out;
-// else it begins from nothing. As no two choices cost the same, the result does
-// not depend on where it began.
-func (p *problem) members(got []int) []int {
+// not grow with the number of nodes: a vertex per pool and place, and edges from
+// one to another that stand for the nodes of a class that are cheapest to move.
+// It begins with the seats that are held now. Where those are the cheapest
+// choice for their own number already, which is the rule, only what differs is
+// worked out; else it begins from nothing. As no two choices cost the same, the
+// result does not depend on where it began.
+func (p *problem) choose(pools []int, got []int) []int {
 	if len(p.nodes) == 0 {
 		return nil
 	}
-	g := newGraph(p)
+	p.findQuotas(pools, got)
+	g := newGraph(p, pools)
 	for i := range p.nodes {
-		for k, holds := range p.nodes[i].holds {
-			if holds && p.nodes[i].barrier[k] == free {
+		for _, k := range pools {
+			if p.nodes[i].holds[k] && p.nodes[i].barrier[k] == free {
 				g.put(i, k)
 				break
 			}
 		}
 	}
-	g.enterAll()
-	if !g.straighten(len(p.pools) + 4) {
-		g = newGraph(p)
-		g.enterAll()
+	if !g.straighten(len(pools) + 4) {
+		g = newGraph(p, pools)
 	}
-	for k := range p.pools {
+	for _, k := range pools {
 		for g.seats[k] > got[k] {
 			if !g.augment(g.root[k], g.idle) {
 				if p.unbind() {
-					return p.members(got)
+					return p.choose(pools, got)
 				}
 				panic("placement: a seat cannot be given up")
 			}
 		}
 	}
-	for k := range p.pools {
+	for _, k := range pools {
 		for g.seats[k] < got[k] {
 			if !g.augment(g.idle, g.root[k]) {
 				if p.unbind() {
-					return p.members(got)
+					return p.choose(pools, got)
 				}
 				panic("placement: a seat that can be filled was not")
 			}

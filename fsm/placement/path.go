@@ -10,32 +10,71 @@ type step struct {
 	settled bool
 }
 
-// edges calls visit for every edge that leaves a vertex.
-func (g *graph) edges(v int, visit func(to, node int, c cost)) {
+// reached is a vertex in the queue.
+type reached struct {
+	cost   cost
+	vertex int
+}
+
+func nearer(a, b reached) bool { return a.cost.less(&b.cost) }
+
+// edges calls visit for every edge that leaves a vertex. The cost may be
+// overwritten.
+func (g *graph) edges(v int, visit func(to, node int, c *cost)) {
 	at := &g.vertices[v]
+	var c cost
 	if at.parent >= 0 {
-		visit(at.parent, -1, spreadCost(at.level, at.count))
+		c[at.part] = at.price(at.count)
+		visit(at.parent, -1, &c)
 	}
 	for _, w := range at.below {
-		if n := g.vertices[w].count; n > 0 {
-			visit(w, -1, cost{}.minus(spreadCost(g.vertices[w].level, n-1)))
+		if below := &g.vertices[w]; below.count > 0 {
+			c = cost{}
+			c[below.part] = -below.price(below.count - 1)
+			visit(w, -1, &c)
 		}
 	}
-	for _, place := range at.places {
-		for _, k := range g.open[place] {
-			if k == at.pool {
+	from := at.pool
+	for _, number := range g.here[v] {
+		m := g.pile(int(number), from)
+		if m.count == 0 {
+			continue
+		}
+		class := &g.classes[number]
+		var here *cost
+		if from != unseated {
+			for at, k := range class.open {
+				if k == from {
+					here = &class.costs[at]
+				}
+			}
+			node := g.first(m, false)
+			c = cost{}
+			c.sub(here)
+			g.refine(&c, node, from, unseated)
+			visit(g.idle, node, &c)
+		}
+		for at, k := range class.open {
+			if k == from {
 				continue
 			}
-			if m, ok := g.cheapest(at.pool, k, place); ok {
-				visit(g.leaf[k][place], m.node, m.cost)
+			node := g.first(m, g.weight(k) > g.weight(from))
+			c = class.costs[at]
+			if here != nil {
+				c.sub(here)
 			}
-		}
-		if at.pool != unseated {
-			if m, ok := g.cheapest(at.pool, unseated, place); ok {
-				visit(g.idle, m.node, m.cost)
-			}
+			g.refine(&c, node, from, k)
+			visit(g.leaf[k][class.place], node, &c)
 		}
 	}
+}
+
+// refine adds what tells a node apart from others of its class.
+func (g *graph) refine(c *cost, node, from, to int) {
+	order, tie := g.fine(node, to)
+	less, other := g.fine(node, from)
+	c[partOrder] += order - less
+	c[partTie] += tie - other
 }
 
 // augment moves nodes along the cheapest way from one vertex to another
@@ -48,11 +87,11 @@ func (g *graph) augment(from, to int) bool {
 	}
 	g.touched = append(g.touched[:0], from)
 	steps[from].seen = true
-	queue := append(g.queue[:0], mover{node: from})
+	g.queue = append(g.queue[:0], reached{vertex: from})
 	bound, bounded := g.direct(from, to)
-	for len(queue) > 0 && !steps[to].settled {
-		v := queue[0].node
-		queue.pop()
+	for len(g.queue) > 0 && !steps[to].settled {
+		v := g.queue[0].vertex
+		pop(&g.queue, nearer)
 		if steps[v].settled {
 			continue
 		}
@@ -60,29 +99,31 @@ func (g *graph) augment(from, to int) bool {
 		if v == to {
 			break
 		}
-		here := steps[v].cost.plus(g.potential[v])
-		g.edges(v, func(w, node int, c cost) {
+		here := steps[v].cost
+		here.add(&g.potential[v])
+		g.edges(v, func(w, node int, c *cost) {
 			if steps[w].settled {
 				return
 			}
-			c = c.plus(here).minus(g.potential[w])
-			if steps[w].seen && !c.less(steps[w].cost) || bounded && bound.less(c) {
+			c.add(&here)
+			c.sub(&g.potential[w])
+			if steps[w].seen && !c.less(&steps[w].cost) || bounded && bound.less(c) {
 				return
 			}
 			if !steps[w].seen {
 				g.touched = append(g.touched, w)
 			}
-			steps[w] = step{from: v, node: node, cost: c, seen: true}
-			queue.push(mover{c, w})
+			steps[w] = step{from: v, node: node, cost: *c, seen: true}
+			push(&g.queue, reached{*c, w}, nearer)
 		})
 	}
-	g.queue = queue
 	if !steps[to].settled {
 		return false
 	}
 	for _, v := range g.touched {
 		if steps[v].settled {
-			g.potential[v] = g.potential[v].plus(steps[v].cost).minus(steps[to].cost)
+			g.potential[v].add(&steps[v].cost)
+			g.potential[v].sub(&steps[to].cost)
 		}
 	}
 	g.walk(steps, from, to)
@@ -96,17 +137,26 @@ func (g *graph) direct(from, to int) (bound cost, ok bool) {
 		return cost{}, false
 	}
 	k := g.vertices[to].pool
-	for place := range g.places {
-		m, found := g.cheapest(unseated, k, place)
-		if !found {
+	for _, number := range g.here[g.idle] {
+		m := g.pile(int(number), unseated)
+		if m.count == 0 {
 			continue
 		}
-		c := m.cost.plus(g.potential[from]).minus(g.potential[to])
-		for v := g.leaf[k][place]; v != to; v = g.vertices[v].parent {
-			c = c.plus(spreadCost(g.vertices[v].level, g.vertices[v].count))
-		}
-		if !ok || c.less(bound) {
-			bound, ok = c, true
+		class := &g.classes[number]
+		for at, open := range class.open {
+			if open != k {
+				continue
+			}
+			c := class.costs[at]
+			g.refine(&c, g.first(m, true), unseated, k)
+			c.add(&g.potential[from])
+			c.sub(&g.potential[to])
+			for v := g.leaf[k][class.place]; v != to; v = g.vertices[v].parent {
+				c[g.vertices[v].part] += g.vertices[v].price(g.vertices[v].count)
+			}
+			if !ok || c.less(&bound) {
+				bound, ok = c, true
+			}
 		}
 	}
 	return bound, ok
@@ -129,9 +179,6 @@ func (g *graph) walk(steps []step, from, to int) {
 	for _, m := range moves {
 		g.put(m.node, m.pool)
 	}
-	for _, m := range moves {
-		g.enter(m.node)
-	}
 }
 
 // straighten makes the present choice the cheapest for its own number of seats
@@ -144,9 +191,10 @@ func (g *graph) straighten(limit int) bool {
 		for round := 0; round <= len(g.vertices); round++ {
 			turn = -1
 			for v := range g.vertices {
-				g.edges(v, func(w, node int, c cost) {
-					if c = c.plus(steps[v].cost); c.less(steps[w].cost) {
-						steps[w] = step{from: v, node: node, cost: c}
+				g.edges(v, func(w, node int, c *cost) {
+					c.add(&steps[v].cost)
+					if c.less(&steps[w].cost) {
+						steps[w] = step{from: v, node: node, cost: *c}
 						turn = w
 					}
 				})

@@ -92,36 +92,34 @@ func Place(v View) (*Target, error) {
 	filled := p.fill(sizes)
 	p.strained = filled.strained
 	at := p.members(filled.got)
-	kept := p.keep(filled, sizes, at)
-	left := p.left(at, kept)
+	seats := p.seating(at, p.keep(filled, sizes, at))
+	p.seatShared(&sizes, &filled, seats)
+	left := p.left(seats)
 
 	t := &Target{}
 	byPool := make([][]int, len(p.pools))
-	for i, k := range at {
-		if k == unseated {
-			k = kept[i]
-		}
-		if k != unseated {
+	for i, pools := range seats.of {
+		for _, k := range pools {
 			byPool[k] = append(byPool[k], i)
 		}
 	}
-	for k := range p.pools {
+	for _, k := range p.filed {
 		pool := &p.pools[k]
 		wanted, got := pool.demand(sizes.wanted[k], filled.got[k]), filled.got[k]
 		t.Sizes = append(t.Sizes, PoolSize{pool.GetName(), uint32(wanted), uint32(got), p.sizeReason(k), kind(pool.Pool) != 0})
 		if got < wanted && pool.GetMin() > 0 {
 			t.Shortages = append(t.Shortages, &v1.Shortage{
 				Pool: pool.GetName(), Wanted: uint32(wanted), Got: uint32(got),
-				Reason: p.shortageReason(k, wanted, got, filled.rivals[k], kept),
+				Reason: p.shortageReason(k, wanted, got, filled.rivals[k], seats),
 			})
 		}
 		slices.SortFunc(byPool[k], func(a, b int) int { return Compare(p.nodes[a].GetId(), p.nodes[b].GetId()) })
 		for _, i := range byPool[k] {
-			t.Seats = append(t.Seats, &v1.Seat{Pool: pool.GetName(), Node: p.nodes[i].GetId(), Reason: p.seatReason(i, k, at[i] == unseated, left)})
+			t.Seats = append(t.Seats, &v1.Seat{Pool: pool.GetName(), Node: p.nodes[i].GetId(), Reason: p.seatReason(i, k, seats.keeps(i, k), left)})
 		}
 	}
 	var under []*v1.Shortage
-	t.Loans, under = p.lend(v, filled, sizes, at, kept)
+	t.Loans, under = p.lend(v, filled, sizes, seats)
 	t.Shortages = append(t.Shortages, under...)
 	return t, nil
 }
@@ -139,11 +137,13 @@ func (p *poolFacts) demand(size, got int) int {
 }
 
 // Wanted lists the (node, service) pairs that the seats mean, with the pool
-// that wants each: node, then service, then pool.
+// that wants each: node, then service, then pool. Where several want it, that is
+// the one that is not shared, else the first by priority and place in the file.
 func (t *Target) Wanted(top *v1.Topology) map[string]map[string]string {
-	services := map[string][]string{}
-	for _, p := range top.GetPools() {
-		services[p.GetName()] = p.GetServices()
+	services, order := map[string][]string{}, map[string]int{}
+	pools, _, _ := inOrder(top.GetPools())
+	for k, p := range pools {
+		services[p.GetName()], order[p.GetName()] = p.GetServices(), k
 	}
 	wanted := map[string]map[string]string{}
 	if t == nil {
@@ -156,7 +156,9 @@ func (t *Target) Wanted(top *v1.Topology) map[string]map[string]string {
 			wanted[s.GetNode()] = set
 		}
 		for _, service := range services[s.GetPool()] {
-			set[service] = s.GetPool()
+			if first, there := set[service]; !there || order[s.GetPool()] < order[first] {
+				set[service] = s.GetPool()
+			}
 		}
 	}
 	return wanted

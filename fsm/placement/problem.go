@@ -1,8 +1,10 @@
 package placement
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math/bits"
 	"slices"
 	"time"
 
@@ -18,10 +20,14 @@ var ErrImpossible = errors.New("no nodes can ever fill this topology")
 const maxSpread = 8
 
 // problem is a view in compact form: pools and nodes by number. Nodes are
-// numbered by rank: greater capacity first, then as people count.
+// numbered by rank: greater capacity first (see bucket), then as people count.
 type problem struct {
-	top      *v1.Topology
+	top *v1.Topology
+	// Those that take nodes for themselves first, in the order of the file; then
+	// those that are shared, by priority.
 	pools    []poolFacts
+	own      int   // how many take nodes for themselves
+	filed    []int // the pools in the order of the file
 	nodes    []nodeFacts
 	services []*v1.Service  // by number; those that pools name
 	numbers  map[string]int // of services
@@ -32,6 +38,12 @@ type problem struct {
 	// Seats are open or gone for good: members stay where they are, see
 	// fillHeld.
 	strained bool
+	// By node, then service: a seat that it has in the target means it. It grows
+	// while shared pools are placed one after the other, see seatShared.
+	given []bool
+	// By pool, then node: who was a member when the rollout began that is being
+	// walked back; nil: none is.
+	prefer []map[string]bool
 }
 
 // poolFacts is what a topology says of one pool.
@@ -41,7 +53,8 @@ type poolFacts struct {
 	only     map[string]bool
 	exclude  map[string]bool
 	requires []requirement
-	spread   []string // keys that make a difference, see locate
+	spread   []int   // the spread keys that make a difference, by number, see families
+	quotas   []quota // what floors over parts need of it
 	// A node that observes has a seat: it comes before every other one.
 	watched bool
 	// Where seats are open or gone: how many levels of priority are above, and
@@ -61,12 +74,14 @@ type requirement struct {
 type nodeFacts struct {
 	*v1.Node
 	can      []bool // by service: its agent claims that it can run it
+	whose    []int  // by service: the pool that it serves or drains it for; unseated: of none that there is
 	serves   []bool // by service: wanted serving, and no loan of a pool that there is
 	drains   []bool // by service: the same, wanted draining
 	holds    []bool // by pool: it holds a seat there
 	standsIn []bool // by pool: it serves all of it without a seat
 	ready    []bool // by service: wanted serving, and it does
 	fails    []bool // by service: lost while the node is live
+	groups   []int  // by service: number of its restart group; 0: none. nil: no two share one
 	barrier  []barrier
 	drained  bool
 	leaves   bool // a seat that it has is to be given away; until then it gets no other
@@ -81,7 +96,9 @@ func compile(v View) (*problem, error) {
 	for _, s := range v.Topology.GetServices() {
 		byName[s.GetName()] = s
 	}
-	for _, msg := range v.Topology.GetPools() {
+	pools, filed, own := inOrder(v.Topology.GetPools())
+	p.filed, p.own = filed, own
+	for _, msg := range pools {
 		if _, twice := poolNumbers[msg.GetName()]; twice {
 			return nil, fmt.Errorf("%w: pool %s is there twice", ErrImpossible, msg.GetName())
 		}
@@ -120,6 +137,7 @@ func compile(v View) (*problem, error) {
 		p.pools = append(p.pools, facts)
 	}
 	p.findData(v.Nodes)
+	p.findPreferred(v.Prefer)
 	if err := p.addNodes(v.Nodes); err != nil {
 		return nil, err
 	}
@@ -146,13 +164,14 @@ func idSet(pool, key string, patterns []string) (map[string]bool, error) {
 func (p *problem) addNodes(nodes []*v1.Node) error {
 	sorted := slices.Clone(nodes)
 	slices.SortFunc(sorted, func(a, b *v1.Node) int {
-		if c := int64(capacity(b)) - int64(capacity(a)); c != 0 {
-			return int(c)
+		if c := bucket(b) - bucket(a); c != 0 {
+			return c
 		}
 		return Compare(a.GetId(), b.GetId())
 	})
 	services, pools := len(p.services), len(p.pools)
 	width := 5*services + 2*pools
+	whose := make([]int, services*len(sorted))
 	flags := make([]bool, width*len(sorted))
 	barriers := make([]barrier, pools*len(sorted))
 	seen := make(map[string]bool, len(sorted))
@@ -171,7 +190,7 @@ func (p *problem) addNodes(nodes []*v1.Node) error {
 		n := &p.nodes[i]
 		*n = nodeFacts{
 			Node: msg, can: take(services), serves: take(services), drains: take(services), ready: take(services), fails: take(services),
-			holds: take(pools), standsIn: take(pools),
+			holds: take(pools), standsIn: take(pools), whose: whose[i*services : (i+1)*services],
 			drained: drainedNode(msg), down: msg.GetState() == v1.NodeState_NODE_STATE_DOWN,
 		}
 		for _, claim := range msg.GetClaims().GetServices() {
@@ -180,6 +199,7 @@ func (p *problem) addNodes(nodes []*v1.Node) error {
 			}
 		}
 		p.addSet(n)
+		p.addGroups(n)
 		n.barrier = barriers[i*pools : (i+1)*pools]
 		for k := range p.pools {
 			n.leaves = n.leaves || (n.holds[k] || n.standsIn[k]) && p.seatGone(n, k)
@@ -197,6 +217,9 @@ func (p *problem) addNodes(nodes []*v1.Node) error {
 // addSet notes what a node serves, and what for.
 func (p *problem) addSet(n *nodeFacts) {
 	lent := false
+	for s := range n.whose {
+		n.whose[s] = unseated
+	}
 	for _, a := range n.GetAssignments() {
 		serving := a.GetWanted() == v1.Wanted_WANTED_SERVING
 		service, named := p.numbers[a.GetService()]
@@ -213,6 +236,9 @@ func (p *problem) addSet(n *nodeFacts) {
 			continue
 		}
 		n.serves[service], n.drains[service] = serving, !serving
+		if there && slices.Contains(p.pools[k].services, service) {
+			n.whose[service] = k
+		}
 		// A service that its pool no longer has holds no seat: it goes away
 		// during the rollout, and the seat would with it.
 		if there && serving && slices.Contains(p.pools[k].services, service) {
@@ -233,4 +259,72 @@ func capacity(n *v1.Node) uint32 {
 		return 100
 	}
 	return n.GetCapacity()
+}
+
+// bucket is the power of two that a capacity reaches. Nodes of one bucket are
+// not told apart by their capacity.
+func bucket(n *v1.Node) int { return bits.Len32(capacity(n)) }
+
+// inOrder sorts pools as a problem numbers them, and says which of these is the
+// first, the second, ... of the file, and how many are not shared.
+func inOrder(file []*v1.Pool) (pools []*v1.Pool, filed []int, own int) {
+	order := make([]int, len(file))
+	for at := range order {
+		order[at] = at
+		if !file[at].GetShared() {
+			own++
+		}
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		x, y := file[a], file[b]
+		switch {
+		case x.GetShared() != y.GetShared():
+			return later(x.GetShared(), y.GetShared())
+		case x.GetShared():
+			return cmp.Compare(y.GetPriority(), x.GetPriority())
+		}
+		return 0
+	})
+	filed = make([]int, len(file))
+	for k, at := range order {
+		pools = append(pools, file[at])
+		filed[at] = k
+	}
+	return pools, filed, own
+}
+
+// findPreferred notes who was a member of what.
+func (p *problem) findPreferred(seats []*v1.Seat) {
+	if len(seats) == 0 {
+		return
+	}
+	p.prefer = make([]map[string]bool, len(p.pools))
+	for _, seat := range seats {
+		if k, there := p.byName[seat.GetPool()]; there {
+			if p.prefer[k] == nil {
+				p.prefer[k] = map[string]bool{}
+			}
+			p.prefer[k][seat.GetNode()] = true
+		}
+	}
+}
+
+// addGroups notes which services of a node restart together.
+func (p *problem) addGroups(n *nodeFacts) {
+	var names []string
+	for _, c := range n.GetClaims().GetServices() {
+		s, named := p.numbers[c.GetName()]
+		if !named || c.GetChangeMode() != v1.ChangeMode_CHANGE_MODE_RESTART {
+			continue
+		}
+		at := slices.Index(names, c.GetRestartGroup())
+		if at < 0 {
+			at = len(names)
+			names = append(names, c.GetRestartGroup())
+		}
+		if n.groups == nil {
+			n.groups = make([]int, len(p.services))
+		}
+		n.groups[s] = at + 1
+	}
 }

@@ -26,12 +26,12 @@ func (p *problem) sizeReason(k int) string {
 
 // left lists by pool the nodes that lost a seat there, and not to a move of the
 // topology. A new member takes over from one of them.
-func (p *problem) left(at, kept []int) [][]int {
+func (p *problem) left(seats *seating) [][]int {
 	left := make([][]int, len(p.pools))
 	for i := range p.nodes {
 		n := &p.nodes[i]
 		for k := range p.pools {
-			if n.holds[k] && at[i] != k && kept[i] != k && (n.barrier[k] == gone || n.barrier[k] == drained) {
+			if n.holds[k] && !seats.has(i, k) && (n.barrier[k] == gone || n.barrier[k] == drained) {
 				left[k] = append(left[k], i)
 			}
 		}
@@ -105,7 +105,7 @@ func (p *problem) choiceReason(i, k int) string {
 
 // shortageReason says why a pool stays short, from the nodes that it may not
 // use and the pools that it competes with.
-func (p *problem) shortageReason(k, wanted, got int, rivals, kept []int) string {
+func (p *problem) shortageReason(k, wanted, got int, rivals []int, seats *seating) string {
 	counts := map[barrier]int{}
 	for i := range p.nodes {
 		if b := p.nodes[i].barrier[k]; b.open() {
@@ -165,10 +165,8 @@ func (p *problem) shortageReason(k, wanted, got int, rivals, kept []int) string 
 		fmt.Fprintf(&b, ", and it shares them with %s", enumerate(names, 8))
 	}
 	var open []string
-	for i := range p.nodes {
-		if kept[i] == k {
-			open = append(open, p.nodes[i].GetId())
-		}
+	for _, i := range seats.kept[k] {
+		open = append(open, p.nodes[i].GetId())
 	}
 	if len(open) > 0 {
 		slices.SortFunc(open, Compare)

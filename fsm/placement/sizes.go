@@ -14,10 +14,10 @@ type sizing struct {
 	awards []int // pools, one per seat of a weight
 }
 
-// byUrgency orders pools: those that take what no other pool took last; higher
+// byUrgency orders the pools that are not shared: those that take what no other pool took last; higher
 // priority first, then fixed before weights, then as in the file.
 func (p *problem) byUrgency() []int {
-	order := make([]int, len(p.pools))
+	order := make([]int, p.own)
 	for i := range order {
 		order[i] = i
 	}
@@ -72,7 +72,7 @@ func (p *problem) size() sizing {
 	closed := make([]bool, len(p.pools))
 	for {
 		best := -1
-		for k := range p.pools {
+		for k := range p.own {
 			if kind(p.pools[k].Pool) != 1 || closed[k] || p.pools[k].GetWeight() == 0 {
 				continue
 			}
