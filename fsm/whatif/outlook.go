@@ -15,7 +15,7 @@ const mostTold = 5
 func (c *Cluster) Outlook() *v1.Survival {
 	s := c.survey()
 	kinds := append(s.single(), append(s.zones(), s.regions()...)...)
-	s.look(kinds, nil)
+	s.look(kinds, SurviveOptions{})
 	o := &v1.Survival{
 		AnyNode: len(s.nodes) > 0, AnyZone: len(zonesOf(s.nodes)) > 0, AnyRegion: len(regionsOf(s.nodes)) > 0, Members: uint32(max(0, c.electorate().bears())),
 		Unkept: s.unkept(kinds, c.Topology.GetSurvives()), Time: timestamppb.New(c.Now),

@@ -29,9 +29,15 @@ type SurviveOptions struct {
 	Pairs bool
 	// Called after each loss that was looked at; nil: nobody is told.
 	Progress func(done, all int)
+	// Asked before each loss and each mend; true: nobody wants the answer any more.
+	// nil: somebody does.
+	Stop func() bool
 }
 
-// Survive looks at every loss of a node, two nodes, a zone, a region, members.
+func (o SurviveOptions) stopped() bool { return o.Stop != nil && o.Stop() }
+
+// Survive looks at every loss of a node, two nodes, a zone, a region, members. It
+// is nil where it was stopped.
 func (c *Cluster) Survive(o SurviveOptions) *v1.SurviveResponse {
 	s := c.survey()
 	answer := &v1.SurviveResponse{}
@@ -46,7 +52,9 @@ func (c *Cluster) Survive(o SurviveOptions) *v1.SurviveResponse {
 			answer.LeftOut = fmt.Sprintf("%s of losses of two nodes that leave every service its floor at once are not listed: there are too many kinds", amount(skipped, "kind"))
 		}
 	}
-	s.look(kinds, o.Progress)
+	if !s.look(kinds, o) {
+		return nil
+	}
 	answer.Unkept = s.unkept(kinds, c.Topology.GetSurvives())
 	m := s.mender()
 	var fatalAtOnce, fatal []*kind
@@ -58,6 +66,9 @@ func (c *Cluster) Survive(o SurviveOptions) *v1.SurviveResponse {
 			fatal = append(fatal, k)
 		}
 		if k.harms() {
+			if o.stopped() {
+				return nil
+			}
 			k.mends = m.mends(k)
 		}
 	}
@@ -81,15 +92,19 @@ type kind struct {
 
 func (k *kind) harms() bool { return len(k.atOnce)+len(k.after) > 0 }
 
-// look works out what becomes of losses.
-func (s *survey) look(kinds []*kind, progress func(done, all int)) {
+// look works out what becomes of losses. It says whether it came to the end.
+func (s *survey) look(kinds []*kind, o SurviveOptions) bool {
 	for i, k := range kinds {
+		if o.stopped() {
+			return false
+		}
 		k.outcome = s.outcome(k.nodes)
 		k.atOnce, k.after = s.broken(k.outcome)
-		if progress != nil {
-			progress(i+1, len(kinds))
+		if o.Progress != nil {
+			o.Progress(i+1, len(kinds))
 		}
 	}
+	return true
 }
 
 // single is every kind of losing one node.

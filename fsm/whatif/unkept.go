@@ -29,7 +29,7 @@ func (c *Cluster) Unkept(top *v1.Topology) ([]string, error) {
 	s := settled.survey()
 	promised := topology.Effective(top).GetSurvives()
 	kinds := s.promised(promised)
-	s.look(kinds, nil)
+	s.look(kinds, SurviveOptions{})
 	return s.unkept(kinds, promised), nil
 }
 
