@@ -45,6 +45,8 @@ type Service struct {
 	Port int
 	// Path for jmap and webdav.
 	Path string
+	// RestartGroup of the builtin driver: its services are changed together.
+	RestartGroup string
 	// Daemon runs it for real; nil: the builtin driver.
 	Daemon *daemons.Instance
 }
@@ -157,6 +159,9 @@ func (a *Agent) config(c *Cluster) yaml.MapSlice {
 			endpoint = append(endpoint, yaml.MapItem{Key: "path", Value: s.Path})
 		}
 		service := yaml.MapSlice{{Key: "name", Value: s.Name}, {Key: "driver", Value: "builtin"}, {Key: "endpoints", Value: []yaml.MapSlice{endpoint}}}
+		if s.RestartGroup != "" {
+			service = append(service, yaml.MapItem{Key: "restart_group", Value: s.RestartGroup})
+		}
 		if s.Daemon != nil {
 			service[1].Value = "process"
 			service = append(service, yaml.MapItem{Key: "process", Value: command(s.Daemon.Command)})
