@@ -57,6 +57,13 @@ func (p *problem) admit(n *nodeFacts, k int) barrier {
 	if _, lacks := p.lacksData(n.Node, pool.services); lacks {
 		return elsewhere
 	}
+	return p.standing(n, k)
+}
+
+// standing says what keeps a node that a pool's rules let in from a seat there
+// all the same.
+func (p *problem) standing(n *nodeFacts, k int) barrier {
+	pool := &p.pools[k]
 	switch missing := n.missing(pool, k); {
 	case n.drained:
 		return drained

@@ -1,6 +1,9 @@
 package placement
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // Less orders ids as people count: node-2 before node-10.
 func Less(a, b string) bool { return Compare(a, b) < 0 }
@@ -55,4 +58,10 @@ func compareNumbers(a, b string) int {
 		return 1
 	}
 	return strings.Compare(a, b)
+}
+
+// sorted puts ids in their order.
+func sorted(ids []string) []string {
+	slices.SortFunc(ids, Compare)
+	return ids
 }
