@@ -137,7 +137,7 @@ func (m *Member) open() error {
 
 // hypothetical is the cluster as it is, to be asked what if.
 func (m *Member) hypothetical(state *fsm.State) *whatif.Cluster {
-	return rpc.Hypothetical(state, m.cfg.Timings.Over(state.Effective()), time.Now())
+	return fsm.Hypothetical(state, m.cfg.Timings.Over(state.Effective()), time.Now())
 }
 
 // network is the one that the member speaks over: TCP.

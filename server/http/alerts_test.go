@@ -40,7 +40,11 @@ func TestEveryAlertIsOnASeriesThatThereIsAndInAWordOfStatus(t *testing.T) {
 		words[lower(name, "STATUS_STATE_")] = true
 	}
 	covered := map[string]bool{}
-	names, states := regexp.MustCompile(`\broster_[a-z_]+`), regexp.MustCompile(`state="([a-z_]+)"`)
+	rollouts := map[string]bool{}
+	for _, name := range v1.RolloutState_name {
+		rollouts[lower(name, "ROLLOUT_STATE_")] = true
+	}
+	names, states := regexp.MustCompile(`\broster_[a-z_]+`), regexp.MustCompile(`(roster_[a-z_]+)\{state="([a-z_]+)"`)
 	for _, rule := range file.Groups[0].Rules {
 		for _, name := range names.FindAllString(rule.Expr, -1) {
 			if !strings.Contains(metrics, "# TYPE "+name+" ") {
@@ -48,8 +52,8 @@ func TestEveryAlertIsOnASeriesThatThereIsAndInAWordOfStatus(t *testing.T) {
 			}
 		}
 		for _, m := range states.FindAllStringSubmatch(rule.Expr, -1) {
-			if !words[m[1]] {
-				t.Errorf("%s: %q is no word of status", rule.Alert, m[1])
+			if known := map[string]map[string]bool{"roster_status": words, "roster_rollout": rollouts}[m[1]]; !known[m[2]] {
+				t.Errorf("%s: %q is no state of %s", rule.Alert, m[2], m[1])
 			}
 		}
 		if !words[rule.Labels["state"]] || rule.Labels["severity"] == "" || rule.Annotations["summary"] == "" || rule.Annotations["description"] == "" {

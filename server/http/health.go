@@ -1,6 +1,9 @@
 package http
 
-import "net/http"
+import (
+	"net/http"
+	"strings"
+)
 
 // healthz says that the process answers.
 func healthz(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") }
@@ -31,4 +34,19 @@ func index(w http.ResponseWriter, _ *http.Request) {
 /alerts.rules.yaml  rules for Prometheus
 /readyz             whether this member can answer for the cluster
 /healthz            whether it answers at all`)
+}
+
+// callPrefix begins the path of every call.
+const callPrefix = "/roster.v1."
+
+// orNoPage tells whoever looks for a page that there is none, certificate or not:
+// what there is, is no secret. Calls go on.
+func orNoPage(calls http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost || strings.HasPrefix(r.URL.Path, callPrefix) {
+			calls.ServeHTTP(w, r)
+			return
+		}
+		refuse(w, http.StatusNotFound, "not_found", "NO_SUCH_PAGE", "there is no page "+r.URL.Path+": / lists those that there are, and calls are POST "+callPrefix+"SERVICE/METHOD, see /openapi.json")
+	})
 }

@@ -135,7 +135,7 @@ func (c Config) routes() (http.Handler, error) {
 	mux.HandleFunc("GET /openapi.json", openAPI)
 	mux.HandleFunc("GET /alerts.rules.yaml", alerts)
 	mux.HandleFunc("GET /{$}", index)
-	mux.Handle("/", c.known(onlyJSON(api)))
+	mux.Handle("/", orNoPage(c.known(onlyJSON(api))))
 	return c.sameHost(mux), nil
 }
 

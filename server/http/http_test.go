@@ -72,6 +72,8 @@ func open(t *testing.T) *port {
 				State: v1.StatusState_STATUS_STATE_HOLDING, Hold: &v1.Hold{},
 				Services: map[string]*v1.ServiceStatus{"imap": {Ready: 2, Floor: 3, FloorInForce: 2, Borrowed: []string{"node-7"}}},
 				Nodes:    []*v1.NodeStatus{{Id: "node-1", State: v1.NodeState_NODE_STATE_DOWN}, {Id: "node-7", State: v1.NodeState_NODE_STATE_UP, Drained: true}},
+				Rollout:  &v1.Rollout{State: v1.RolloutState_ROLLOUT_STATE_PAUSED, Pause: &v1.Pause{By: "roster://example/user/ann"}},
+				Survival: &v1.Survival{AnyNode: true, Members: 1, Unkept: []string{"zone a1"}},
 				Plans:    []*v1.ProposedPlan{{State: v1.PlanState_PLAN_STATE_PENDING}, {State: v1.PlanState_PLAN_STATE_REJECTED}},
 			}}
 		},
@@ -164,6 +166,9 @@ func TestBadCallsAreTurnedAway(t *testing.T) {
 		"agents' sessions":   {"POST", "/roster.v1.AgentService/Session", asJSON, "{}", 404, "no call"},
 		"members' own calls": {"POST", "/roster.peer.v1.PeerService/Propose", asJSON, "{}", 404, "no call"},
 		"GET of a call":      {"GET", "/roster.v1.NodeService/CordonNode", "", "", 405, "POST"},
+		"GET of no call":     {"GET", "/roster.v1.NodeService/Explode", "", "", 405, "POST"},
+		"an unknown page":    {"GET", "/nodes", "", "", 404, "openapi.json"},
+		"no page to write":   {"PUT", "/nodes", asJSON, "{}", 404, "openapi.json"},
 		"a form":             {"POST", "/roster.v1.NodeService/CordonNode", "application/x-www-form-urlencoded", "id=node-1", 415, "Content-Type"},
 		"plain text":         {"POST", "/roster.v1.NodeService/CordonNode", "text/plain", "{}", 415, "Content-Type"},
 		"no body":            {"POST", "/roster.v1.NodeService/CordonNode", asJSON, "", 400, "{}"},
@@ -230,6 +235,8 @@ func TestMetricsHaveTheWordsOfStatusAndTheSeriesOfRaft(t *testing.T) {
 		`roster_service_ready_nodes{service="imap"} 2`, `roster_service_floor{service="imap"} 3`, `roster_service_floor_in_force{service="imap"} 2`,
 		`roster_service_borrowed_nodes{service="imap"} 1`, `roster_nodes{state="down"} 1`, `roster_nodes{state="up"} 1`, `roster_nodes_drained 1`,
 		`roster_hold 1`, `roster_plans_pending 1`, `roster_sessions 3`, `roster_applied_index 42`, `roster_leads 1`,
+		`roster_rollout{state="paused"} 1`, `roster_rollout{state="running"} 0`, `roster_canary_failed 0`,
+		`roster_survives{loss="node"} 1`, `roster_survives{loss="zone"} 0`, `roster_survives{loss="region"} 0`, `roster_survives_members 1`, `roster_survives_unkept 1`,
 	} {
 		if !strings.Contains(body, line+"\n") {
 			t.Errorf("missing: %s", line)

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	v1 "roster/proto/roster/v1"
+	"roster/server/status"
 )
 
 // Figures is what a member knows when it is scraped. It asks nobody: what a
@@ -66,6 +67,11 @@ var (
 	holdSeries     = series("hold", "1 where Roster holds: too many nodes are silent at once.")
 	freezesSeries  = series("freezes", "Freezes in force.")
 	plansSeries    = series("plans_pending", "Plans that wait for the operator's word.")
+	rolloutSeries  = series("rollout", "1 for what the operator's last order does, 0 for the others.", "state")
+	canarySeries   = series("canary_failed", "1 where a rollout waits because the nodes that went first are not well.")
+	survivesSeries = series("survives", "1 where any single loss of a kind leaves every service served; nothing while that is worked out.", "loss")
+	spareSeries    = series("survives_members", "Members that may be lost together.")
+	unkeptSeries   = series("survives_unkept", "Promises under survives that are not true.")
 )
 
 // Describe implements prometheus.Collector.
@@ -73,7 +79,7 @@ func (collector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range []*prometheus.Desc{
 		infoSeries, statusSeries, leadsSeries, leaderSeries, appliedSeries, termSeries, epochSeries, sessionsSeries, revisionSeries, settledSeries,
 		readySeries, wantedSeries, floorSeries, inForceSeries, borrowedSeries, nodesSeries, drainedSeries, shortSeries, membersSeries,
-		holdSeries, freezesSeries, plansSeries,
+		holdSeries, freezesSeries, plansSeries, rolloutSeries, canarySeries, survivesSeries, spareSeries, unkeptSeries,
 	} {
 		to <- d
 	}
@@ -137,6 +143,19 @@ func (c collector) Collect(to chan<- prometheus.Metric) {
 		}
 	}
 	put(plansSeries, float64(pending))
+	for number, name := range v1.RolloutState_name {
+		if number != 0 {
+			put(rolloutSeries, flag(int32(s.GetRollout().GetState()) == number), lower(name, "ROLLOUT_STATE_"))
+		}
+	}
+	put(canarySeries, flag(status.CanaryFailed(s.GetRollout())))
+	if outlook := s.GetSurvival(); outlook != nil {
+		put(survivesSeries, flag(outlook.GetAnyNode()), "node")
+		put(survivesSeries, flag(outlook.GetAnyZone()), "zone")
+		put(survivesSeries, flag(outlook.GetAnyRegion()), "region")
+		put(spareSeries, float64(outlook.GetMembers()))
+		put(unkeptSeries, float64(len(outlook.GetUnkept())))
+	}
 }
 
 func flag(is bool) float64 {

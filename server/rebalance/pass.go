@@ -61,7 +61,9 @@ func (l *Loop) place(state *fsm.State, now time.Time) bool {
 	}
 	l.placed, l.verdict, l.done = state, verdict(l.restless, policy, now), false
 	view := fsm.Placement(state, state.Effective(), now)
-	view.Topology = l.topology(state)
+	if own := l.topology(state); own != state.Effective() {
+		view.Topology = own
+	}
 	target, err := placement.Place(view)
 	l.target = target
 	if err == nil {

@@ -26,8 +26,7 @@ func NewDesk() *Desk {
 }
 
 // atDesk works a question out when its turn comes. A caller that leaves gets no
-// answer; what was begun for it is finished first, since nothing in the middle
-// of it asks whether it is still wanted.
+// answer, and the next one's turn comes once what was begun has noticed.
 func atDesk[T any](ctx context.Context, d *Desk, work func() (T, error)) (T, error) {
 	type outcome struct {
 		answer   T

@@ -42,7 +42,7 @@ func planFor(state *fsm.State, p proposal) (*v1.Plan, error) {
 	if wanted == inForce(state) {
 		wanted = nil // what is still to be done
 	}
-	plan, err := Hypothetical(state, state.Effective(), now).Plan(wanted)
+	plan, err := fsm.Hypothetical(state, state.Effective(), now).Plan(wanted)
 	if err != nil {
 		return nil, planFault(err)
 	}

@@ -3,7 +3,6 @@ package rpc
 import (
 	"context"
 	"errors"
-	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -31,15 +30,6 @@ type WhatIf struct {
 	Desk *Desk
 }
 
-// Hypothetical is a copy of the cluster as it is, to be asked what if.
-func Hypothetical(state *fsm.State, effective *v1.Topology, now time.Time) *whatif.Cluster {
-	seen := fsm.Placement(state, state.Effective(), now)
-	return &whatif.Cluster{
-		Topology: effective, Nodes: state.Nodes(), Floors: state.Floors(), Members: state.Members(), Now: now,
-		Restraints: fsm.Rollout(state, state.Effective(), nil, now, nil).Restraints, Revision: state.Topology().GetRevision(), Prefer: seen.Prefer,
-	}
-}
-
 // cluster is what a question is asked of: the live cluster, with the members'
 // votes, and the topology of a file, where there is one.
 func (w *WhatIf) cluster(ctx context.Context, source []byte, fileName string, stale bool) (*whatif.Cluster, *v1.Topology, error) {
@@ -51,7 +41,7 @@ func (w *WhatIf) cluster(ctx context.Context, source []byte, fileName string, st
 	if w.Timed != nil {
 		effective = w.Timed(effective)
 	}
-	c := Hypothetical(state, effective, timeOf(state))
+	c := fsm.Hypothetical(state, effective, timeOf(state))
 	c.Members = withVotes(ctx, state.Members(), w.Members)
 	if len(source) > 0 {
 		parsed, err := parse(state, fileName, source)
@@ -130,7 +120,8 @@ func (w *WhatIf) Survive(ctx context.Context, r *v1.SurviveRequest) (*v1.Survive
 		if err != nil {
 			return nil, err
 		}
-		return c.Survive(whatif.SurviveOptions{Pairs: !r.GetWithoutPairs()}), nil
+		answer := c.Survive(whatif.SurviveOptions{Pairs: !r.GetWithoutPairs(), Stop: func() bool { return ctx.Err() != nil }})
+		return answer, toStatus(ctx.Err())
 	})
 }
 

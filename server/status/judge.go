@@ -113,7 +113,7 @@ func firstWord(s *v1.Status, in Input, f findings) v1.StatusState {
 		}
 	}
 	worse(v1.StatusState_STATUS_STATE_DEGRADED, len(s.GetShortages()) > 0 || f.impossible != "" || len(f.failing) > 0)
-	worse(v1.StatusState_STATUS_STATE_DEGRADED, voterSilent(s) || canaryFailed(s.GetRollout()))
+	worse(v1.StatusState_STATUS_STATE_DEGRADED, voterSilent(s) || CanaryFailed(s.GetRollout()))
 	for _, n := range f.nodes {
 		worse(v1.StatusState_STATUS_STATE_DEGRADED, n.GetState() != v1.NodeState_NODE_STATE_UP)
 		worse(v1.StatusState_STATUS_STATE_DEGRADED, outOfReach(n))

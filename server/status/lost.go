@@ -38,6 +38,7 @@ func (t *teller) lost() {
 	for _, short := range t.s.GetShortages() {
 		t.say("Short: %s", short.GetReason())
 	}
+	sayEach(t, t.s.GetSurvival().GetUnkept(), func(promise string) string { return "Promised under survives, and not true: " + promise })
 	if t.f.impossible != "" {
 		t.say("Nothing can be placed: %s", t.f.impossible)
 	}

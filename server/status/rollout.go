@@ -89,9 +89,9 @@ func movesLeft(top *v1.Topology, nodes []*v1.Node, target *placement.Target) (st
 	return starts, stops
 }
 
-// canaryFailed: those that went first are not well, and the operator has to say
+// CanaryFailed says that those that went first are not well, and that the operator has to say
 // what becomes of it.
-func canaryFailed(r *v1.Rollout) bool {
+func CanaryFailed(r *v1.Rollout) bool {
 	return r.GetPause() != nil && (r.GetCanary().GetFailure() != "" || r.GetPause().GetBy() == "")
 }
 
@@ -145,7 +145,9 @@ func (t *teller) steer() {
 // placementView is what the leader's loop places from.
 func (in Input) placementView() placement.View {
 	view := fsm.Placement(in.State, in.State.Effective(), in.Now)
-	view.Topology = in.effective()
+	if own := in.effective(); own != in.State.Effective() {
+		view.Topology = own
+	}
 	return view
 }
 
