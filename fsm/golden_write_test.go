@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/durationpb"
+	"google.golang.org/protobuf/types/known/timestamppb"
 
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
@@ -35,6 +36,7 @@ func newest(t *testing.T) []logged {
 	b.goldenRestraints()
 	b.goldenDecisions()
 	b.goldenFailover()
+	b.goldenRollouts()
 	b.goldenRequests()
 	return b.log
 }
@@ -185,6 +187,79 @@ func (b *rig) goldenFailover() {
 	first := b.reports("node-8", serving, "imap")
 	first.ReportedGeneration = 9
 	b.mustDo(first)
+}
+
+func (b *rig) goldenRollouts() {
+	for _, n := range b.m.State().Nodes() {
+		if n.GetUnconfirmed() {
+			b.mustDo(b.reports(n.GetId(), serving, "imap"))
+		}
+	}
+	b.mustDo(b.settle())
+	b.do(&storev1.PauseRollout{Paused: true})
+	for i := range 4 {
+		c := claims("imap", "webdav")
+		c.Zone = []string{"c1", "d1"}[i%2]
+		b.register(nodeID(i+11), c)
+	}
+	top := unified("imap", "webdav")
+	top.Services = []*v1.Service{
+		{Name: "imap", Floor: proto.Uint32(1), Floors: []*v1.Floor{{Min: 1, Per: "zone"}, {Min: 1, Where: labels("zone", "c1")}}},
+		{Name: "webdav", Floor: proto.Uint32(0), Data: v1.Data_DATA_LOCAL},
+	}
+	top.Policy = &v1.Policy{Rollout: &v1.RolloutPolicy{Canary: 1, Bake: durationpb.New(time.Minute)}}
+	b.topology(top)
+	first := b.wave(start("node-11", "imap"), start("node-11", "webdav"))
+	for _, m := range first.GetNodes()[0].GetMoves() {
+		rebalance(m)
+	}
+	b.mustDo(tell(first, inZone("c1"), inZone("d1")))
+	b.mustDo(b.reports("node-11", serving, "imap", "webdav"))
+	b.do(tell(b.wave(), &storev1.FloorInForce{Service: "imap", Where: labels("rack", "1")}))
+	b.do(b.settle())
+	well := b.verdict()
+	well.WellSince = timestamppb.New(b.now)
+	b.mustDo(well)
+	b.mustDo(&storev1.PauseRollout{Paused: true, Reason: "lunch"})
+	b.do(b.verdict())
+	b.do(b.settle())
+	b.mustDo(&storev1.PauseRollout{Reason: "after lunch"})
+	b.do(&storev1.PauseRollout{})
+	stale := b.verdict()
+	stale.Revision--
+	b.do(stale)
+	failed := b.verdict()
+	failed.Failure = "node-11 is down"
+	b.mustDo(failed)
+	b.mustDo(&storev1.PauseRollout{Reason: "it was the switch"})
+	passed := b.verdict()
+	passed.Passed = true
+	b.mustDo(passed)
+	b.mustDo(&storev1.UpdateNode{Id: "node-12", Zone: proto.String("c1")})
+	b.mustDo(b.wave(start("node-13", "imap")))
+	b.mustDo(b.reports("node-13", serving, "imap"))
+	b.mustDo(&storev1.UpdateNode{Id: "node-13", Zone: proto.String("d1")})
+	b.do(b.wave(drain("node-11", "imap")))
+	gap := b.wave(drain("node-11", "imap"))
+	gap.AcceptGap = true
+	b.do(gap)
+	b.mustDo(&storev1.ApplyTopology{Topology: top, Source: []byte("name: unified"), AcceptGap: true})
+	b.mustDo(gap)
+	b.mustDo(&storev1.AbortRollout{Reason: "enough"})
+	b.do(&storev1.AbortRollout{})
+	b.mustDo(b.settle())
+	b.do(&storev1.AbortRollout{})
+	reverts := proto.CloneOf(top)
+	reverts.Name, reverts.Policy.Rollout.OnFail = "reverts", v1.OnFail_ON_FAIL_REVERT
+	reverts.Pools = append(reverts.Pools, &v1.Pool{Name: "more", Services: []string{"webdav"}, Size: &v1.Pool_Count{Count: 1}, Shared: true})
+	reverts.Survives = &v1.Survives{Nodes: 1}
+	b.topology(reverts)
+	failed = b.verdict()
+	failed.Failure = "webdav did not start"
+	b.mustDo(failed)
+	// The last order is in progress: a snapshot has all of it.
+	b.topology(top)
+	b.mustDo(drainOf("node-12", time.Hour))
 }
 
 func (b *rig) goldenRequests() {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -63,12 +64,37 @@ func (s stranger) topology() *v1.Topology {
 		})
 		t.Services = append(t.Services, &v1.Service{Name: service, Floor: proto.Uint32(rapid.Uint32Range(0, 2).Draw(s.t, "floor"))})
 	}
+	if s.schema >= 3 && s.often() {
+		s.mind(t)
+	}
 	return t
+}
+
+// mind adds to a topology what schema 3 brought.
+func (s stranger) mind(t *v1.Topology) {
+	for i, of := range t.GetServices() {
+		if rapid.Bool().Draw(s.t, "per zone") {
+			of.Floors = append(of.Floors, &v1.Floor{Min: 1, Per: "zone"})
+		}
+		if rapid.Bool().Draw(s.t, "in a zone") {
+			of.Floors = append(of.Floors, &v1.Floor{Min: 1, Where: labels("zone", "a1", "a2")})
+		}
+		if rapid.Bool().Draw(s.t, "by label") {
+			of.Floors = append(of.Floors, &v1.Floor{Min: 1, Per: "a", Where: labels("zone", "a1")})
+		}
+		of.Data = v1.Data(rapid.IntRange(0, 2).Draw(s.t, "data"))
+		t.Pools[i].Shared = !s.often()
+	}
+	if rapid.Bool().Draw(s.t, "has canary") {
+		t.Policy = &v1.Policy{Rollout: &v1.RolloutPolicy{
+			Canary: rapid.Uint32Range(0, 1).Draw(s.t, "canary"), OnFail: v1.OnFail(rapid.IntRange(0, 2).Draw(s.t, "on_fail")),
+		}}
+	}
 }
 
 func (s stranger) command() proto.Message {
 	id := s.node()
-	switch rapid.IntRange(0, 24).Draw(s.t, "command") {
+	switch rapid.IntRange(0, 28).Draw(s.t, "command") {
 	case 0:
 		m := member(rapid.SampledFrom([]string{"m1", "m2", "m3", "m4"}).Draw(s.t, "member"))
 		m.MaxSchema = s.schema
@@ -77,7 +103,7 @@ func (s stranger) command() proto.Message {
 		return &storev1.RemoveMember{Id: rapid.SampledFrom([]string{"m1", "m2"}).Draw(s.t, "member")}
 	case 2:
 		c := apply(s.topology())
-		c.AllowStop, c.AcceptShortage = s.often(), s.often()
+		c.AllowStop, c.AcceptShortage, c.AcceptGap = s.often(), s.often(), s.schema >= 3 && !s.often()
 		if !s.often() {
 			c = &storev1.ApplyTopology{RollbackTo: rapid.Uint64Range(1, 5).Draw(s.t, "rollback"), AllowStop: true, AcceptShortage: true}
 		}
@@ -89,6 +115,8 @@ func (s stranger) command() proto.Message {
 		}
 		c.Mode = v1.AgentMode(rapid.IntRange(0, 2).Draw(s.t, "mode"))
 		c.Services[0].NeverStop = !s.often()
+		c.Services[0].Data = v1.Data(rapid.IntRange(0, 2).Draw(s.t, "data"))
+		c.Zone = rapid.SampledFrom([]string{"a1", "a2", "a3"}).Draw(s.t, "zone")
 		return &storev1.RegisterNode{Id: id, Instance: s.instance(id), Claims: c, ReportedGeneration: rapid.Uint64Range(0, 4).Draw(s.t, "generation")}
 	case 5, 6, 7:
 		n := s.m.State().Node(id)
@@ -120,13 +148,19 @@ func (s stranger) command() proto.Message {
 		}
 		return c
 	case 9:
-		return &storev1.UpdateNode{Id: id, SetLabels: map[string]string{"a": s.service(), "b": "c"}, Capacity: proto.Uint32(rapid.Uint32Range(0, 2).Draw(s.t, "capacity"))}
+		c := &storev1.UpdateNode{Id: id, SetLabels: map[string]string{"a": s.service(), "b": "c"}, Capacity: proto.Uint32(rapid.Uint32Range(0, 2).Draw(s.t, "capacity"))}
+		if rapid.Bool().Draw(s.t, "moves house") {
+			c.Zone = proto.String(rapid.SampledFrom([]string{"", "a1", "a4"}).Draw(s.t, "zone"))
+		}
+		return c
 	case 10:
 		return &storev1.CordonNode{Id: id, Cordoned: rapid.Bool().Draw(s.t, "cordoned")}
 	case 11:
 		return &storev1.RemoveNode{Id: id, Force: rapid.Bool().Draw(s.t, "force")}
 	case 12, 13, 14:
 		return s.failover(id)
+	case 15, 16, 17:
+		return s.steer()
 	default:
 		return s.wave()
 	}
@@ -176,10 +210,65 @@ func (s stranger) failover(id string) proto.Message {
 	}
 }
 
+// steer makes commands that schema 3 brought.
+func (s stranger) steer() proto.Message {
+	state := s.m.State()
+	switch rapid.IntRange(0, 4).Draw(s.t, "steer") {
+	case 0, 1:
+		return &storev1.PauseRollout{Paused: rapid.Bool().Draw(s.t, "paused"), Reason: "r"}
+	case 2:
+		return &storev1.AbortRollout{Reason: "r"}
+	default:
+		c := &storev1.SettleCanary{Revision: state.Topology().GetRevision(), Order: state.RolloutOrder().GetOrder(), Passed: !s.often()}
+		if rapid.Bool().Draw(s.t, "failed") {
+			c.Failure = "a node went down"
+		}
+		if rapid.Bool().Draw(s.t, "well") {
+			c.WellSince = timestamppb.New(began)
+		}
+		if !s.often() {
+			c.Order--
+		}
+		return c
+	}
+}
+
+// asks says what a leader would of parts of the nodes: of all values of a label
+// that it may have seen.
+func (s stranger) asks(c *storev1.MoveAssignments) {
+	effective := s.m.State().Effective()
+	c.WithParts = true
+	for _, of := range effective.GetServices() {
+		for _, f := range of.GetFloors() {
+			if f.GetPer() == "" {
+				c.Parts = append(c.Parts, &storev1.FloorInForce{Service: of.GetName(), Where: f.GetWhere()})
+				continue
+			}
+			for _, value := range rapid.SliceOfNDistinct(rapid.SampledFrom([]string{"a1", "a2", "imap"}), 0, 3, rapid.ID).Draw(s.t, "values") {
+				where := maps.Clone(f.GetWhere())
+				if where == nil {
+					where = map[string]*v1.LabelValues{}
+				}
+				where[f.GetPer()] = &v1.LabelValues{Values: []string{value}}
+				c.Parts = append(c.Parts, &storev1.FloorInForce{Service: of.GetName(), Where: where})
+			}
+		}
+	}
+	if !s.often() {
+		c.Parts = append(c.Parts, &storev1.FloorInForce{Service: "imap", Where: labels("b", "c")})
+	}
+}
+
 func (s stranger) wave() *storev1.MoveAssignments {
 	state := s.m.State()
 	c := &storev1.MoveAssignments{TopologyRevision: state.Topology().GetRevision(), Counted: []*storev1.NodeBasis{s.basis(s.node())}}
-	for range rapid.IntRange(1, 3).Draw(s.t, "parts") {
+	if s.schema >= 3 {
+		if rapid.Bool().Draw(s.t, "with parts") {
+			s.asks(c)
+		}
+		c.AcceptGap = !s.often()
+	}
+	for range rapid.IntRange(0, 3).Draw(s.t, "nodes") {
 		id := s.node()
 		c.Nodes = append(c.Nodes, &storev1.NodeMoves{Basis: s.basis(id), Moves: s.moves(id)})
 	}
@@ -199,7 +288,7 @@ func (s stranger) moves(id string) (moves []*v1.Move) {
 		if have := assignment(state.Node(id), service); have != nil || !s.often() {
 			action = v1.Action(rapid.IntRange(0, 5).Draw(s.t, "action"))
 		}
-		moves = append(moves, &v1.Move{Service: service, Pool: pool, Node: id, Action: action, Borrowed: !s.often()})
+		moves = append(moves, &v1.Move{Service: service, Pool: pool, Node: id, Action: action, Borrowed: !s.often(), Cause: v1.Cause(rapid.IntRange(1, 2).Draw(s.t, "cause"))})
 	}
 	return moves
 }
@@ -219,6 +308,43 @@ func old(t *rapid.T, s *State) {
 				t.Fatalf("an assignment of schema 1: %v", a)
 			}
 		}
+	}
+}
+
+// older checks that nothing of schema 3 shows in a state of a schema before it.
+func older(t *rapid.T, s *State) {
+	for key, f := range s.floors {
+		if len(f.GetWhere()) > 0 || key != f.GetService() {
+			t.Fatalf("a floor over a part before schema 3: %v", f)
+		}
+	}
+	for _, n := range s.Nodes() {
+		if len(n.GetHolds()) > 0 {
+			t.Fatalf("a node that holds data before schema 3: %v", n)
+		}
+	}
+	if o := s.RolloutOrder(); !proto.Equal(o, &storev1.RolloutOrder{Order: o.GetOrder(), Open: o.GetOpen()}) && o != nil {
+		t.Fatalf("an order before schema 3: %v", o)
+	}
+	if !s.parts.None() {
+		t.Fatal("parts before schema 3")
+	}
+}
+
+// orderly checks that an order says nothing that contradicts itself or the state.
+func orderly(t *rapid.T, s *State) {
+	o := s.RolloutOrder()
+	rest := copyOrder(o)
+	rest.Order = 0
+	switch {
+	case o == nil:
+	case !o.GetOpen() && !proto.Equal(rest, &storev1.RolloutOrder{}):
+		t.Fatalf("a closed order: %v", o)
+	case o.GetOrder() > s.Index(), o.GetFromRevision() > s.revision(), o.GetAborting() && (o.GetFromRevision() == 0 || o.GetCanary() != nil && o.GetCanary().GetFailure() != ""),
+		!slices.IsSorted(o.GetCanary().GetNodes()), o.GetCanary() != nil && s.Effective().GetPolicy().GetRollout().GetCanary() == 0:
+		t.Fatalf("the order in force, of revision %d: %v", s.revision(), o)
+	case o.GetCanary().GetFailure() != "" && o.GetPause() == nil:
+		t.Fatalf("a canary failed, and its rollout goes on: %v", o)
 	}
 }
 
@@ -253,14 +379,34 @@ func mirrors(t *rapid.T, s *State) {
 	if len(floors) != len(s.floors) {
 		t.Fatalf("floors %v, they should be %v", s.floors, floors)
 	}
-	unconfirmed := 0
+	demands := demandsOf(s.effective)
+	for key, f := range s.floors {
+		if key != partKey(f) {
+			t.Fatalf("the floor %v is known by %q", f, key)
+		}
+		if len(f.GetWhere()) > 0 && demands.of(f.GetService(), f.GetWhere()) != f.GetTarget() {
+			t.Fatalf("nobody asks for the floor %v", f)
+		}
+	}
+	for _, f := range demands.fixed() {
+		if s.floors[partKey(f)] == nil {
+			t.Fatalf("no floor %v, though the topology asks for it", f)
+		}
+	}
+	unconfirmed, local := 0, map[string]int{}
 	for _, n := range s.Nodes() {
+		for _, service := range localClaimsOf(n) {
+			local[service]++
+		}
 		unconfirmed += counts(n.GetUnconfirmed())
 		copied := copyNode(n)
 		takeEffect(copied)
 		if !proto.Equal(copied, n) {
 			t.Fatalf("what is in force of a node is %v, it should be %v", n, copied)
 		}
+	}
+	if len(local) != len(s.localClaims) || len(local) > 0 && !maps.Equal(local, s.localClaims) {
+		t.Fatalf("local data is claimed %v times, counted %v", local, s.localClaims)
 	}
 	if unconfirmed != s.unconfirmed {
 		t.Fatalf("%d nodes counted as unconfirmed, there are %d", s.unconfirmed, unconfirmed)
@@ -315,11 +461,19 @@ func TestApplyingAndRestoringAgree(t *testing.T) {
 				t.Fatalf("entry %d: the states differ", index)
 			}
 			mirrors(t, applied.State())
+			orderly(t, applied.State())
 			if schema == 1 {
 				old(t, applied.State())
 			}
-			if len(envelopes) == 1 && envelopes[0].GetCommand().GetMoveAssignments() != nil {
-				keepsFloors(t, before, applied.State())
+			if schema < 3 {
+				older(t, applied.State())
+			} else {
+				dataStays(t, before, applied.State())
+			}
+			if wave := envelopes[0].GetCommand().GetMoveAssignments(); len(envelopes) == 1 && wave != nil {
+				if !wave.GetAcceptGap() || !before.RolloutOrder().GetAcceptGap() {
+					keepsFloors(t, before, applied.State())
+				}
 				restrained(t, before, applied.State(), now.Add(-time.Second))
 			}
 			if rapid.IntRange(0, 4).Draw(t, "restore") == 0 {
@@ -343,8 +497,38 @@ func TestApplyingAndRestoringAgree(t *testing.T) {
 
 func keepsFloors(t *rapid.T, before, after *State) {
 	for service, f := range before.floors {
+		if after.floors[service] == nil {
+			continue // no longer asked for
+		}
 		if least := min(f.GetFloor(), before.ready[service]); after.ready[service] < least {
 			t.Fatalf("a wave left %d of %s ready; before it %d were, and its floor is %d", after.ready[service], service, before.ready[service], f.GetFloor())
 		}
 	}
+}
+
+// dataStays checks that a node forgets no data while it is there, and that data
+// is noted where a service that is bound to it is ready.
+func dataStays(t *rapid.T, before, after *State) {
+	for _, n := range before.Nodes() {
+		now := after.Node(n.GetId())
+		if now == nil || after.Removed(n.GetId()).GetIndex() > before.Index() {
+			continue
+		}
+		for _, service := range n.GetHolds() {
+			if !slices.Contains(now.GetHolds(), service) {
+				t.Fatalf("%s forgot the data of %s", n.GetId(), service)
+			}
+		}
+	}
+	for _, s := range after.Effective().GetServices() {
+		for _, n := range after.Nodes() {
+			if s.GetData() == v1.Data_DATA_LOCAL && rollout.Ready(n, s.GetName()) && claim(n, s.GetName()).GetData() != v1.Data_DATA_LOCAL && !slices.Contains(n.GetHolds(), s.GetName()) {
+				t.Fatalf("%s is ready on %s, which does not hold its data", s.GetName(), n.GetId())
+			}
+		}
+	}
+}
+
+func labels(key string, values ...string) map[string]*v1.LabelValues {
+	return map[string]*v1.LabelValues{key: {Values: values}}
 }

@@ -33,21 +33,45 @@ func schema2Commands() []*storev1.Command {
 	return commands
 }
 
+// schema3Commands is one of each command that schema 3 brought.
+func schema3Commands() []*storev1.Command {
+	var commands []*storev1.Command
+	for _, c := range []proto.Message{
+		&storev1.PauseRollout{}, &storev1.AbortRollout{}, &storev1.SettleCanary{},
+		&storev1.MoveAssignments{WithParts: true}, &storev1.MoveAssignments{AcceptGap: true}, &storev1.ApplyTopology{AcceptGap: true},
+		apply(&v1.Topology{Pools: []*v1.Pool{{Shared: true}}}), apply(&v1.Topology{Survives: &v1.Survives{}}),
+		apply(&v1.Topology{Policy: &v1.Policy{Rollout: &v1.RolloutPolicy{}}}),
+		apply(&v1.Topology{Services: []*v1.Service{{Floors: []*v1.Floor{{Min: 1}}}}}),
+		apply(&v1.Topology{Services: []*v1.Service{{Data: v1.Data_DATA_SHARED}}}),
+	} {
+		commands = append(commands, wrap(c))
+	}
+	return commands
+}
+
 func TestACommandThatSomeMemberCannotReadIsRefused(t *testing.T) {
-	b := initialisedAt(t, 1)
+	t.Run("of schema 2", func(t *testing.T) { refusesNewer(t, 1, schema2Commands()) })
+	t.Run("of schema 3", func(t *testing.T) { refusesNewer(t, 2, schema3Commands()) })
+}
+
+func refusesNewer(t *testing.T, schema uint32, commands []*storev1.Command) {
+	b := initialisedAt(t, schema)
 	for _, id := range []string{"m1", "m2"} {
 		old := member(id)
-		old.MaxSchema = 1
+		old.MaxSchema = schema
 		b.mustDo(&storev1.PutMember{Member: old})
 	}
 	b.mustDo(&storev1.PutMember{Member: member("m1")})
-	for _, c := range schema2Commands() {
+	for _, c := range commands {
+		if SchemaOf(c) != schema+1 {
+			t.Errorf("%v is of schema %d", c, SchemaOf(c))
+		}
 		env := b.envelope(&storev1.RemoveMember{})
 		env.Command = c
 		before := b.content()
 		r := b.send(env)
 		if r.GetRefusal().GetReason() != ReasonSchema || r.GetChanged() || b.content() != before {
-			t.Errorf("%s in an entry of schema 1: %v", commandName(env), r)
+			t.Errorf("%s in an entry of schema %d: %v", commandName(env), schema, r)
 		}
 		told := b.m.State().Unread(c)
 		if told.GetRefusal().GetReason() != ReasonSchema || !strings.Contains(told.GetRefusal().GetMessage(), "upgrade name-m2") {
@@ -57,7 +81,7 @@ func TestACommandThatSomeMemberCannotReadIsRefused(t *testing.T) {
 			t.Errorf("it blames a member that can: %v", told)
 		}
 	}
-	if b.m.State().Unread(wrap(&storev1.CordonNode{})) != nil || New().State().Unread(schema2Commands()[0]) != nil {
+	if b.m.State().Unread(wrap(&storev1.CordonNode{})) != nil || New().State().Unread(commands[0]) != nil {
 		t.Error("what all can read is refused")
 	}
 }
@@ -90,7 +114,7 @@ func TestTheSchemaIsRaisedOnceEveryMemberReadsMore(t *testing.T) {
 	old := member("m3")
 	old.MaxSchema = 1
 	b.refuse(ReasonSchema, &storev1.PutMember{Member: old})
-	for _, c := range schema2Commands() {
+	for _, c := range append(schema2Commands(), schema3Commands()...) {
 		if r := b.m.State().Unread(c); r != nil {
 			t.Errorf("still refused: %v", r)
 		}
@@ -121,5 +145,29 @@ func TestNothingOfSchema2ShowsInALogOfSchema1(t *testing.T) {
 	}
 	if s.Hold() != nil || s.RolloutOrder() != nil || len(s.Freezes()) != 0 || len(s.Approvals()) != 0 {
 		t.Error("the state restrains or permits")
+	}
+}
+
+// What schema 3 keeps must not show before every member keeps it.
+func TestNothingOfSchema3ShowsInALogOfSchema2(t *testing.T) {
+	b := initialisedAt(t, 2)
+	b.register("node-1", claims("imap"))
+	local := claims("imap")
+	local.Services[0].Data = v1.Data_DATA_LOCAL
+	b.register("node-2", local)
+	b.topology(unified("imap"))
+	b.serve("node-1", "imap")
+	b.topology(floor(unified("imap"), "imap", 1))
+	b.mustDo(b.wave(rebalance(start("node-2", "imap"))))
+	b.mustDo(&storev1.DrainNode{Id: "node-1", Drained: true})
+	s := b.m.State()
+	if o := s.RolloutOrder(); !proto.Equal(o, &storev1.RolloutOrder{Order: b.index, Open: true}) {
+		t.Errorf("order: %v", o)
+	}
+	if n := s.Node("node-1"); len(n.GetHolds()) != 0 {
+		t.Errorf("node: %v", n)
+	}
+	if len(s.Floors()) != 1 || Placement(s, s.Effective(), b.now).Parts != nil {
+		t.Errorf("floors: %v", s.Floors())
 	}
 }
