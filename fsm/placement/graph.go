@@ -1,10 +1,5 @@
 package placement
 
-import (
-	"cmp"
-	"slices"
-)
-
 // graph is the residual graph of the choice of members of some pools.
 //
 // Each pool is a tree of nested sets of places: its root, below it a vertex per
@@ -78,57 +73,24 @@ func (g *graph) add(v vertex) int {
 	return len(g.vertices) - 1
 }
 
-// addPool makes the tree of a pool. Sets with the more places come first on the
-// way down.
+// addPool makes the tree of a pool.
 func (g *graph) addPool(k int) {
 	g.nested[k], g.crossing[k] = g.p.families(k, g.samples)
-	sizes := make([][]int, len(g.nested[k]))
-	for at, f := range g.nested[k] {
-		for _, set := range f.set {
-			for len(sizes[at]) <= set {
-				sizes[at] = append(sizes[at], 0)
-			}
-			if set >= 0 {
-				sizes[at][set]++
-			}
-		}
-	}
 	g.root[k] = g.add(vertex{pool: k, parent: -1})
-	g.leaf[k], g.outside[k] = make([]int, len(g.samples)), make([]int64, len(g.samples))
-	known := map[[3]int]int{} // vertex, family and set to the vertex below
-	var chain []int
-	for place := range g.samples {
-		chain = chain[:0]
-		for at, f := range g.nested[k] {
-			if f.set[place] >= 0 {
-				chain = append(chain, at)
-			} else if f.floor != nil {
+	g.outside[k] = make([]int64, len(g.samples))
+	for _, f := range g.nested[k] {
+		for place, set := range f.set {
+			if f.floor != nil && set < 0 {
 				g.outside[k][place]++
 			}
 		}
-		slices.SortStableFunc(chain, func(a, b int) int {
-			return cmp.Compare(sizes[b][g.nested[k][b].set[place]], sizes[a][g.nested[k][a].set[place]])
-		})
-		at := g.root[k]
-		for _, of := range chain {
-			f := &g.nested[k][of]
-			key := [3]int{at, of, f.set[place]}
-			v, there := known[key]
-			if !there {
-				below := vertex{pool: k, parent: at, part: partWishes, unit: wishFloor}
-				if f.floor != nil {
-					below.least = f.floor.least
-				} else {
-					below.part, below.unit = spreadPart(f.level)
-				}
-				v = g.add(below)
-				known[key] = v
-				g.vertices[at].below = append(g.vertices[at].below, v)
-			}
-			at = v
-		}
-		g.leaf[k][place] = at
 	}
+	g.leaf[k] = grow(g.nested[k], g.root[k], len(g.samples), func(v vertex) int {
+		v.pool = k
+		at := g.add(v)
+		g.vertices[v.parent].below = append(g.vertices[v.parent].below, at)
+		return at
+	})
 }
 
 func (g *graph) count(node, k, by int) {

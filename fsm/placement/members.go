@@ -60,5 +60,9 @@ func (p *problem) choose(pools []int, got []int) []int {
 			}
 		}
 	}
+	g.uncross()
+	for _, k := range pools {
+		p.spreads = append(p.spreads, g.bounds(k)...)
+	}
 	return g.at
 }

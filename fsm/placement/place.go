@@ -16,7 +16,7 @@ type family struct {
 // quota is how many members a pool needs in a part of the nodes, for a floor.
 type quota struct {
 	least int
-	in    func(i int) bool
+	in    []bool // by node
 }
 
 // places numbers the places that some pools tell apart, gives every node its
@@ -39,7 +39,7 @@ func (p *problem) places(pools []int) []int {
 		b = appendPath(b[:0], p.nodes[i].Node, keys)
 		for _, k := range pools {
 			for _, q := range p.pools[k].quotas {
-				if q.in(i) {
+				if q.in[i] {
 					b = append(b, '+')
 				} else {
 					b = append(b, '-')
@@ -76,7 +76,7 @@ func (p *problem) families(k int, samples []int) (nested, crossing []family) {
 		q := &p.pools[k].quotas[at]
 		f := family{floor: q, set: make([]int, len(samples))}
 		for place, i := range samples {
-			if fitting[place] == 0 || !q.in(i) {
+			if fitting[place] == 0 || !q.in[i] {
 				f.set[place] = -1
 			}
 		}

@@ -96,7 +96,7 @@ func Place(v View) (*Target, error) {
 	p.seatShared(&sizes, &filled, seats)
 	left := p.left(seats)
 
-	t := &Target{}
+	t := &Target{Spreads: p.spreads}
 	byPool := make([][]int, len(p.pools))
 	for i, pools := range seats.of {
 		for _, k := range pools {

@@ -44,6 +44,8 @@ type problem struct {
 	// By pool, then node: who was a member when the rollout began that is being
 	// walked back; nil: none is.
 	prefer []map[string]bool
+	// How good the spread is, where keys cross.
+	spreads []*v1.SpreadBound
 }
 
 // poolFacts is what a topology says of one pool.

@@ -30,6 +30,30 @@ func (p *problem) seatShared(s *sizing, f *filling, seats *seating) {
 }
 
 func (p *problem) seatOne(k int, s *sizing, f *filling, seats *seating) {
+	p.openShared(k, s, f)
+	at := p.choose([]int{k}, f.got)
+	room := s.wanted[k] - f.got[k]
+	for i := range p.nodes {
+		n := &p.nodes[i]
+		switch {
+		case at[i] == k:
+		case n.barrier[k] == gone && n.holds[k] && room > 0:
+			seats.kept[k] = append(seats.kept[k], i)
+			room--
+		default:
+			continue
+		}
+		seats.of[i] = append(seats.of[i], k)
+		p.give(i, k)
+	}
+}
+
+// openShared says how large a shared pool should be and gets, and which nodes
+// may be its members.
+func (p *problem) openShared(k int, s *sizing, f *filling) {
+	for _, got := range []*[]int{&s.wanted, &f.got} {
+		*got = append(*got, make([]int, len(p.pools)-len(*got))...)
+	}
 	pool := &p.pools[k]
 	fit, open, lost := 0, 0, false
 	for i := range p.nodes {
@@ -53,23 +77,6 @@ func (p *problem) seatOne(k int, s *sizing, f *filling, seats *seating) {
 	}
 	f.got[k] = min(s.wanted[k], open)
 	p.strained = p.strained || lost
-	pool.depth, pool.loose = 0, false
-
-	at := p.choose([]int{k}, f.got)
-	room := s.wanted[k] - f.got[k]
-	for i := range p.nodes {
-		n := &p.nodes[i]
-		switch {
-		case at[i] == k:
-		case n.barrier[k] == gone && n.holds[k] && room > 0:
-			seats.kept[k] = append(seats.kept[k], i)
-			room--
-		default:
-			continue
-		}
-		seats.of[i] = append(seats.of[i], k)
-		p.give(i, k)
-	}
 }
 
 // give notes that a seat of the pool means its services at a node.
