@@ -99,6 +99,9 @@ func serve(t *testing.T) *live {
 	v1.RegisterPlanServiceServer(server, &Plans{Gate: gate, Machine: log.Machine})
 	v1.RegisterGuardServiceServer(server, &Guard{Gate: gate, Machine: log.Machine})
 	v1.RegisterClusterServiceServer(server, &Cluster{Gate: gate, Machine: log.Machine, Self: self})
+	v1.RegisterTopologyServiceServer(server, &Topology{Gate: gate, Machine: log.Machine})
+	v1.RegisterRolloutServiceServer(server, &Rollouts{Gate: gate, Machine: log.Machine})
+	v1.RegisterWhatIfServiceServer(server, &WhatIf{Gate: gate, Machine: log.Machine, Members: l.members, Desk: NewDesk()})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -122,17 +125,39 @@ func (l *live) nodes() v1.NodeServiceClient      { return v1.NewNodeServiceClien
 func (l *live) plans() v1.PlanServiceClient      { return v1.NewPlanServiceClient(l) }
 func (l *live) guard() v1.GuardServiceClient     { return v1.NewGuardServiceClient(l) }
 func (l *live) cluster() v1.ClusterServiceClient { return v1.NewClusterServiceClient(l) }
-func (l *live) node(id string) *v1.Node          { return l.log.Machine.State().Node(id) }
-func (l *live) put(members ...*v1.Member)        { putMembers(l.log, members...) }
-func (l *live) must(err error)                   { l.t.Helper(); mustDo(l.t, err) }
-func (l *live) refuse(err error, w want)         { l.t.Helper(); checkRefusal(l.t, err, w) }
-func (l *live) stays(do func())                  { l.t.Helper(); staysAsItIs(l.t, l.log, do) }
+func (l *live) topologies() v1.TopologyServiceClient {
+	return v1.NewTopologyServiceClient(l)
+}
+func (l *live) rollouts() v1.RolloutServiceClient { return v1.NewRolloutServiceClient(l) }
+func (l *live) whatIf() v1.WhatIfServiceClient    { return v1.NewWhatIfServiceClient(l) }
+func (l *live) node(id string) *v1.Node           { return l.log.Machine.State().Node(id) }
+func (l *live) put(members ...*v1.Member)         { putMembers(l.log, members...) }
+func (l *live) must(err error)                    { l.t.Helper(); mustDo(l.t, err) }
+func (l *live) refuse(err error, w want)          { l.t.Helper(); checkRefusal(l.t, err, w) }
+func (l *live) stays(do func())                   { l.t.Helper(); staysAsItIs(l.t, l.log, do) }
 func (l *live) serves(services, pool string, ids ...string) {
 	l.t.Helper()
 	for _, id := range ids {
 		l.log.Move(id, v1.Action_ACTION_START, pool, "test", strings.Fields(services)...)
 		l.log.Obey(id)
 	}
+}
+
+// settle says that the order is carried out.
+func (l *live) settle() {
+	l.t.Helper()
+	state := l.log.Machine.State()
+	l.log.Must(&storev1.Command{Command: &storev1.Command_SettleRollout{SettleRollout: &storev1.SettleRollout{
+		Revision: state.Topology().GetRevision(), Order: state.RolloutOrder().GetOrder(),
+	}}})
+}
+
+// plan is what is still to be done.
+func (l *live) plan() *v1.Plan {
+	l.t.Helper()
+	answer, err := l.topologies().PlanTopology(l.t.Context(), &v1.PlanTopologyRequest{})
+	l.must(err)
+	return answer.GetPlan()
 }
 
 func putMembers(log *fixture.Log, members ...*v1.Member) {
