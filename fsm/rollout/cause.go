@@ -89,6 +89,13 @@ func (b *board) short(s *slot) bool { return b.ledger.short(s.host.Node, s.servi
 // repairs: it is on its way to make up for a loss. That counts for no
 // max_moving.
 func (b *board) repairs(s *slot) bool {
-	return s.phase == starting && s.serves() &&
-		(s.assignment.GetBorrowed() || b.lossesOf(s.assignment.GetPool(), s.service).vacant)
+	if s.phase != starting || !s.serves() {
+		return false
+	}
+	l := b.lossesOf(s.assignment.GetPool(), s.service)
+	if s.assignment.GetBorrowed() {
+		return l.failed || !l.drained
+	}
+	// Of what nobody wants there any longer, nothing was lost.
+	return l.vacant && s.wantedHere()
 }

@@ -136,9 +136,7 @@ func (c *cluster) stepTo(v View) Step {
 				write(step.Moves), service, n, after[service], heard, c.inForce[service], c.story())
 		}
 	}
-	if c.calm { // what is held, or begun for a broken floor, passes max_moving
-		c.judgeCrowd(step.Moves, crowd, sizes, held)
-	}
+	c.judgeCrowd(step, crowd, sizes, held)
 	c.waves = append(c.waves, step.Moves)
 	c.takeStock()
 	return step
@@ -162,6 +160,9 @@ func (c *cluster) do(moves []*v1.Move) {
 			c.begin(n, m)
 		case v1.Action_ACTION_RESEAT:
 			a.Pool, a.Revision, a.Borrowed = m.Pool, c.rev, m.Borrowed
+			if m.Borrowed {
+				c.repairs[instance{n.Id, m.Service}] = true // without a seat it joins nothing
+			}
 		case v1.Action_ACTION_DRAIN:
 			a.Drain = durationpb.New(DrainBound(n, time.Minute, c.now))
 			a.Wanted, a.Since, a.Revision = v1.Wanted_WANTED_DRAINING, stamp(c.now), c.rev

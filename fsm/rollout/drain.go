@@ -49,7 +49,7 @@ func (b *board) drainOne(h *host, s *slot, careful bool) {
 		if ready < min(ahead.goal, b.ledger.before[s.service])+1 {
 			return // its successors come first; they are waited for already
 		}
-		if careful && ahead.restarts && ready < b.ledger.floors[s.service].GetFloor()+2 {
+		if careful && !b.spares(s, ahead) {
 			return
 		}
 	}
@@ -81,8 +81,20 @@ func (b *board) drainReason(s *slot, goal uint32) string {
 
 // outlook is what does not change while a wave grows.
 type outlook struct {
-	goal     uint32
-	restarts bool
+	goal uint32
+	// Floors, by key, of which a member has still to restart.
+	restarts map[string]bool
+}
+
+// spares: one ready node more than each floor stays without it, where members
+// have still to restart.
+func (b *board) spares(s *slot, ahead outlook) bool {
+	for _, key := range b.ledger.parts.keys(s.host.Node, s.service) {
+		if ahead.restarts[key] && b.ledger.left[key] < b.ledger.floors[key].GetFloor()+2 {
+			return false
+		}
+	}
+	return true
 }
 
 func (b *board) outlookOf(service string) outlook {
@@ -113,9 +125,11 @@ func (b *board) goal(service string) uint32 {
 	return n
 }
 
-// restartsAhead: a node that is to keep a service has still to restart it,
-// because others of its restart group begin or end there.
-func (b *board) restartsAhead(service string) bool {
+// restartsAhead: nodes that are to keep a service have still to restart it,
+// because others of its restart group begin or end there. They are told by the
+// floors that they count for.
+func (b *board) restartsAhead(service string) map[string]bool {
+	var floors map[string]bool
 	for _, s := range b.members[service] {
 		ahead := false
 		if s.phase != dark && s.phase != stuck {
@@ -123,11 +137,17 @@ func (b *board) restartsAhead(service string) bool {
 				ahead = ahead || m.wantedHere() && m.phase == absent || !m.wantedHere() && m.assignment != nil
 			})
 		}
-		if ahead {
-			return true
+		if !ahead {
+			continue
+		}
+		if floors == nil {
+			floors = map[string]bool{}
+		}
+		for _, key := range b.ledger.parts.keys(s.host.Node, service) {
+			floors[key] = true
 		}
 	}
-	return false
+	return floors
 }
 
 // restartedNow: the wave restarts its group, which would cut its drain short.

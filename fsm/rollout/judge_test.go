@@ -125,7 +125,7 @@ func (c *cluster) judgeSuccessors(moves []*v1.Move) {
 // movingNow lists the nodes that move in each pool: joining from start to
 // ready, leaving from drain to stop. In a pool where something is started, a
 // node that has drained and only has to be stopped may be overtaken.
-func (c *cluster) movingNow(started map[string]bool) map[string]map[string]bool {
+func (c *cluster) movingNow(started map[string]bool, still map[string]map[string]bool) map[string]map[string]bool {
 	crowd := map[string]map[string]bool{}
 	for _, n := range c.nodes {
 		if n.State == v1.NodeState_NODE_STATE_DOWN || c.deaf[n.Id] {
@@ -135,7 +135,7 @@ func (c *cluster) movingNow(started map[string]bool) map[string]map[string]bool 
 			since := a.Since.AsTime()
 			starting := a.Wanted == v1.Wanted_WANTED_SERVING && !Ready(n, a.Service) && c.now.Before(since.Add(time.Minute))
 			over := reported(n, a.Service) != v1.ServiceState_SERVICE_STATE_DRAINING || !c.now.Before(since.Add(70*time.Second))
-			leaving := a.Wanted == v1.Wanted_WANTED_DRAINING && !(started[a.Pool] && over)
+			leaving := a.Wanted == v1.Wanted_WANTED_DRAINING && !still[n.Id][a.Service] && !(started[a.Pool] && over)
 			if starting && !c.repairs[instance{n.Id, a.Service}] || leaving {
 				if crowd[a.Pool] == nil {
 					crowd[a.Pool] = map[string]bool{}
@@ -150,7 +150,7 @@ func (c *cluster) movingNow(started map[string]bool) map[string]map[string]bool 
 // bespoken adds to movingNow the pools that a drain that goes on will still touch
 // by its stop: those of the services that are, or will be, restarted by it.
 func (c *cluster) bespoken() map[string]map[string]bool {
-	crowd, wanted := c.movingNow(nil), c.view().Target.Wanted(c.top)
+	crowd, wanted := c.movingNow(nil, nil), c.view().Target.Wanted(c.top)
 	add := func(pool, node string) {
 		if crowd[pool] == nil {
 			crowd[pool] = map[string]bool{}
@@ -180,8 +180,18 @@ func (c *cluster) bespoken() map[string]map[string]bool {
 
 // judgeCrowd: no pool has more nodes moving than max_moving, where something it
 // serves is ready, and where it did not have so many before.
-func (c *cluster) judgeCrowd(moves []*v1.Move, before map[string]map[string]bool, sizes map[string]int, held map[instance]bool) {
+func (c *cluster) judgeCrowd(step Step, before map[string]map[string]bool, sizes map[string]int, held map[instance]bool) {
 	c.t.Helper()
+	moves, still := step.Moves, map[string]map[string]bool{}
+	for _, h := range step.Held {
+		// A stop that is held is no move.
+		if h.Move.Action == v1.Action_ACTION_STOP {
+			if still[h.Move.Node] == nil {
+				still[h.Move.Node] = map[string]bool{}
+			}
+			still[h.Move.Node][h.Move.Service] = true
+		}
+	}
 	started := map[string]bool{}
 	for _, m := range moves {
 		added := m.Action == v1.Action_ACTION_START && !held[instance{m.Node, m.Service}]
@@ -195,7 +205,7 @@ func (c *cluster) judgeCrowd(moves []*v1.Move, before map[string]map[string]bool
 			before[m.Pool][m.Node] = true
 		}
 	}
-	for pool, nodes := range c.movingNow(started) {
+	for pool, nodes := range c.movingNow(started, still) {
 		for _, m := range moves {
 			// Its drain has counted for all pools that the stop touches.
 			if m.Action == v1.Action_ACTION_STOP {

@@ -17,8 +17,11 @@ type traffic struct {
 	moving  map[string]bool
 	// Those of them whose stop is blocked by a floor. They make way for starts,
 	// because a start may be what they wait for, and for nothing else.
-	held  map[string]bool
-	limit int
+	held map[string]bool
+	// Those of them that perhaps only a repair restarts, which counts for nothing:
+	// what is begun there besides asks for room like everything else.
+	unsure map[string]bool
+	limit  int
 	// Nothing that the pool serves is ready anywhere: there is nothing to lose,
 	// and the first placement is not bound.
 	unbound bool
@@ -27,7 +30,7 @@ type traffic struct {
 func (b *board) traffic(pool string) *traffic {
 	t := b.pools[pool]
 	if t == nil {
-		t = &traffic{members: map[string]bool{}, moving: map[string]bool{}, held: map[string]bool{}}
+		t = &traffic{members: map[string]bool{}, moving: map[string]bool{}, held: map[string]bool{}, unsure: map[string]bool{}}
 		b.pools[pool] = t
 	}
 	return t
@@ -45,9 +48,7 @@ func (b *board) countTraffic(ready map[string]uint32) {
 			if !s.assignment.GetBorrowed() {
 				b.traffic(s.assignment.GetPool()).members[h.GetId()] = true
 			}
-			if s.moves() && !b.repairs(s) {
-				b.enter(h.GetId(), b.tiedPools(s))
-			}
+			b.count(s)
 		}
 	}
 	for _, p := range b.v.Topology.GetPools() {
@@ -61,6 +62,24 @@ func (b *board) countTraffic(ready map[string]uint32) {
 	for _, t := range b.pools {
 		size := max(len(t.members), t.seats)
 		t.limit = max(1, (size*percent+99)/100)
+	}
+}
+
+// count notes that a node moves on account of one of its services.
+func (b *board) count(s *slot) {
+	if !s.moves() || b.repairs(s) {
+		return
+	}
+	mended := false
+	s.mates(func(m *slot) { mended = mended || b.repairs(m) })
+	if !mended {
+		b.enter(s.host.GetId(), b.tiedPools(s))
+		return
+	}
+	for _, pool := range b.tiedPools(s) {
+		if t := b.traffic(pool); !t.moving[s.host.GetId()] {
+			t.moving[s.host.GetId()], t.unsure[s.host.GetId()] = true, true
+		}
 	}
 }
 
@@ -82,11 +101,13 @@ func (b *board) room(node string, pools []string, action v1.Action) (full string
 		t := b.traffic(pool)
 		n := len(t.moving)
 		switch {
-		case t.moving[node] && !t.held[node]:
+		case t.moving[node] && !t.held[node] && !t.unsure[node]:
 			continue
 		case action == v1.Action_ACTION_START:
-			n -= len(t.held)
-		case t.held[node]:
+			if n -= len(t.held); t.unsure[node] && !t.held[node] {
+				n--
+			}
+		case t.held[node] || t.unsure[node]:
 			n--
 		}
 		if n >= max(1, t.limit) {
@@ -114,8 +135,10 @@ func (b *board) hold(s *slot) {
 
 func (b *board) enter(node string, pools []string) {
 	for _, pool := range pools {
-		b.traffic(pool).moving[node] = true
-		delete(b.traffic(pool).held, node)
+		t := b.traffic(pool)
+		t.moving[node] = true
+		delete(t.held, node)
+		delete(t.unsure, node)
 	}
 }
 
@@ -124,16 +147,18 @@ func (b *board) enter(node string, pools []string) {
 // brings with it.
 func (b *board) leave(s *slot) {
 	for _, pool := range b.tiedPools(s) {
-		delete(b.traffic(pool).moving, s.host.GetId())
-		delete(b.traffic(pool).held, s.host.GetId())
+		t := b.traffic(pool)
+		delete(t.moving, s.host.GetId())
+		delete(t.held, s.host.GetId())
+		delete(t.unsure, s.host.GetId())
 	}
 	for _, other := range s.host.slots {
 		switch {
 		case other == s || other.action == v1.Action_ACTION_STOP:
 		case other.restarted:
 			b.enter(s.host.GetId(), []string{other.label()})
-		case other.moves():
-			b.enter(s.host.GetId(), b.tiedPools(other))
+		default:
+			b.count(other)
 		}
 	}
 }
