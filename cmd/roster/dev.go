@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 	"roster/cmd/internal/exit"
 	"roster/cmd/internal/output"
 	"roster/fsm/topology"
+	v1 "roster/proto/roster/v1"
 )
 
 type devFlags struct {
@@ -43,7 +45,7 @@ the API listens. With -o json it prints one object per change; with --once, one.
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDev(cmd.Context(), sh, f) },
 	}
 	flags := cmd.Flags()
-	flags.StringVar(&f.model, "model", "", "topology `model`: "+strings.Join(topology.Examples(), ", ")+" (default service-specific)")
+	flags.StringVar(&f.model, "model", "", "topology `model`: "+strings.Join(topology.Examples(), ", ")+", sized for --nodes (default service-specific)")
 	flags.StringVarP(&f.file, "file", "f", "", "topology `file`, instead of a model; - reads the input")
 	flags.StringVar(&f.nodes, "nodes", "", "`number` of nodes, or a file that lists them (default the ten of three regions)")
 	flags.BoolVar(&f.acceptShortage, "accept-shortage", false, "accept what the nodes cannot fill")
@@ -61,11 +63,11 @@ the API listens. With -o json it prints one object per change; with --once, one.
 }
 
 func runDev(ctx context.Context, sh *shell, f devFlags) error {
-	source, name, err := f.topology(sh.in)
+	nodes, err := dev.NodesFrom(f.nodes)
 	if err != nil {
 		return err
 	}
-	nodes, err := dev.NodesFrom(f.nodes)
+	source, name, err := f.topology(sh.in, nodes)
 	if err != nil {
 		return err
 	}
@@ -92,8 +94,9 @@ func runDev(ctx context.Context, sh *shell, f devFlags) error {
 	return err
 }
 
-// topology is the file that was named, or the example of a model.
-func (f devFlags) topology(in io.Reader) (source []byte, name string, err error) {
+// topology is the file that was named, or the model: its example for the ten
+// nodes of the examples, its preset for others.
+func (f devFlags) topology(in io.Reader, nodes []*v1.Node) (source []byte, name string, err error) {
 	if f.file != "" {
 		name, source, err = readSource(in, f.file)
 		return source, name, err
@@ -106,7 +109,10 @@ func (f devFlags) topology(in io.Reader) (source []byte, name string, err error)
 	if !ok {
 		return nil, "", fmt.Errorf("--model %s is not known: %s", model, strings.Join(topology.Examples(), ", "))
 	}
-	return source, model + ".yaml", nil
+	if f.nodes != "" && slices.Contains(topology.Models(), model) {
+		source, err = topology.PresetSource(model, nodes, false)
+	}
+	return source, model + ".yaml", err
 }
 
 func (f devFlags) folder() (dir string, cleanUp func(), err error) {

@@ -92,6 +92,9 @@ func (c *topologyChange) change(ctx context.Context, link *connect.Link) (uint64
 			revision, err := c.apply(ctx, "")
 			return revision, c.outcome(err)
 		}
+		if unkept := planned.GetPlan().GetUnkept(); len(unkept) > 0 {
+			return 0, fmt.Errorf("nothing was changed: it would not keep what it promises: %s", strings.Join(unkept, "\n  "))
+		}
 		if err := c.refuseNeeds(planned.GetPlan().GetNeeds()); err != nil {
 			return 0, err
 		}

@@ -55,7 +55,21 @@ func TestNodesByNumberAreLikeTheTen(t *testing.T) {
 	if err != nil || len(nodes) != 12 {
 		t.Fatalf("%d nodes, %v", len(nodes), err)
 	}
-	if nodes[6].GetClaims().GetLabels()["egress"] != "yes" || nodes[11].GetClaims().GetRegion() != "a" {
-		t.Errorf("node-7 is %v, node-12 is %v", nodes[6].GetClaims(), nodes[11].GetClaims())
+	if nodes[0].GetClaims().GetRegion() != "a" || nodes[11].GetClaims().GetRegion() != "c" || nodes[11].GetClaims().GetLabels()["egress"] != "yes" {
+		t.Errorf("node-1 is %v, node-12 is %v", nodes[0].GetClaims(), nodes[11].GetClaims())
+	}
+	ten, err := NodesFrom("10")
+	if err != nil {
+		t.Fatal(err)
+	}
+	examples, err := NodesFrom("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, n := range ten {
+		like := examples[i]
+		if n.GetId() != like.GetId() || n.GetClaims().GetRegion() != like.GetRegion() || n.GetClaims().GetZone() != like.GetZone() {
+			t.Errorf("of ten, %s is in %s, %s", n.GetId(), n.GetClaims().GetRegion(), n.GetClaims().GetZone())
+		}
 	}
 }

@@ -72,12 +72,8 @@ func (o Options) Validate() error {
 // NodesFrom reads the value of --nodes: nothing (the ten examples), a number
 // (that many, laid over the same regions and zones), or a file.
 func NodesFrom(value string) ([]*v1.Node, error) {
-	ten, err := topology.ParseNodes("example nodes", topology.ExampleNodes())
-	if err != nil {
-		return nil, err
-	}
 	if value == "" {
-		return ten, nil
+		return topology.ParseNodes("example nodes", topology.ExampleNodes())
 	}
 	n, err := strconv.Atoi(value)
 	if err != nil {
@@ -91,10 +87,9 @@ func NodesFrom(value string) ([]*v1.Node, error) {
 		return nil, fmt.Errorf("--nodes is %d: 1 to %d", n, maxNodes)
 	}
 	nodes := make([]*v1.Node, 0, n)
-	for i := range n {
-		like := ten[i%len(ten)]
+	for _, like := range topology.LayNodes(n) {
 		nodes = append(nodes, &v1.Node{
-			Id:     fmt.Sprintf("node-%d", i+1),
+			Id:     like.GetId(),
 			Claims: &v1.NodeClaims{Region: like.GetClaims().GetRegion(), Zone: like.GetClaims().GetZone(), Labels: maps.Clone(like.GetClaims().GetLabels())},
 		})
 	}

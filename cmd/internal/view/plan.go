@@ -46,15 +46,16 @@ func planBody(out *strings.Builder, look Look, response *v1.PlanTopologyResponse
 		out.WriteString(look.Paint.Warn(lead) + Shortage(shortage) + "\n")
 	}
 	spreads(out, look, plan.GetSpreads())
-	for _, promise := range plan.GetUnkept() {
-		out.WriteString(look.Paint.Bad("Not kept: ") + promise + "\n")
+	if unkept := plan.GetUnkept(); len(unkept) > 0 {
+		out.WriteString(look.Paint.Bad("What it promises and would not keep:") + "\n")
+		look.sentences(out, "  ", unkept)
 	}
 	out.WriteString(planSummary(look, response) + "\n")
 	for _, need := range plan.GetNeeds() {
 		out.WriteString(look.Paint.Warn("Apply needs "+NeedFlag(need)) + ": " + NeedWhy(need) + ".\n")
 	}
 	if len(plan.GetUnkept()) > 0 {
-		out.WriteString(look.Paint.Bad("Apply refuses it") + ": its `survives` is not kept. Add nodes, enlarge a pool, or promise less.\n")
+		out.WriteString(look.Paint.Bad("Apply refuses it") + ": it would not keep what it promises.\n")
 	}
 }
 

@@ -108,8 +108,5 @@ func survival(look Look, s *v1.Survival) (line string, sentences []string) {
 		return look.Paint.Warn("not every " + what)
 	}
 	line = strings.Join([]string{say(s.GetAnyNode(), "node"), say(s.GetAnyZone(), "zone"), say(s.GetAnyRegion(), "region"), word.Count(s.GetMembers(), "member")}, ", ")
-	for _, promise := range s.GetUnkept() {
-		sentences = append(sentences, "not kept: "+promise)
-	}
-	return line, append(sentences, s.GetFatal()...)
+	return line, append(append(sentences, s.GetUnkept()...), s.GetFatal()...)
 }

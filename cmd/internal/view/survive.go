@@ -28,6 +28,9 @@ func Survive(w io.Writer, look Look, r *v1.SurviveResponse) error {
 	look.sentences(&out, "", r.GetUnkept())
 	out.WriteByte('\n')
 	out.WriteString(lossCounts(look, r).String())
+	if n, known := bearable(r.GetLosses()); known {
+		fmt.Fprintf(&out, "Without a quorum nodes serve on and nothing is repaired: %s may be lost together.\n", word.Count(n, "member"))
+	}
 	if r.GetLeftOut() != "" {
 		out.WriteString("Pairs of nodes are left out: " + r.GetLeftOut() + "\n")
 	}
@@ -59,11 +62,15 @@ func lossWord(kind v1.LossKind) string {
 }
 
 // lossCounts is how many losses of each kind there are, and how many are fatal.
-// Losses that no rule tells apart count as often as there are such.
 func lossCounts(look Look, r *v1.SurviveResponse) *table.Table {
 	count := func(all []*v1.Loss, kind v1.LossKind) (n uint32) {
+		each := eachStands(all)
 		for _, l := range all {
-			if l.GetKind() == kind {
+			switch {
+			case l.GetKind() != kind:
+			case each && kind != v1.LossKind_LOSS_KIND_MEMBERS:
+				n++
+			default:
 				n += max(l.GetAlike(), 1)
 			}
 		}
@@ -88,17 +95,55 @@ func lossCounts(look Look, r *v1.SurviveResponse) *table.Table {
 	return t
 }
 
+// eachStands says whether every loss of nodes stands in a list by itself: then
+// those that no rule tells apart stand there as often as there are such.
+func eachStands(all []*v1.Loss) bool {
+	type figures struct {
+		kind  v1.LossKind
+		alike uint32
+	}
+	seen := map[figures]uint32{}
+	for _, l := range all {
+		if l.GetKind() == v1.LossKind_LOSS_KIND_NODE || l.GetKind() == v1.LossKind_LOSS_KIND_NODES {
+			seen[figures{l.GetKind(), l.GetAlike()}]++
+		}
+	}
+	for f, n := range seen {
+		if f.alike > 1 && n%f.alike != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// bearable is how many members may be lost together.
+func bearable(all []*v1.Loss) (n int, known bool) {
+	for _, l := range all {
+		if l.GetKind() == v1.LossKind_LOSS_KIND_MEMBERS {
+			known = true
+			if l.GetQuorum() {
+				n = max(n, len(l.GetLost()))
+			}
+		}
+	}
+	return n, known
+}
+
 func losses(out *strings.Builder, look Look, title string, all []*v1.Loss, atOnce bool) {
 	if len(all) == 0 {
 		return
 	}
 	out.WriteString("\n" + look.Paint.Bold(title) + "\n")
+	each := eachStands(all)
 	for i, l := range all {
 		if i == mostLosses {
 			fmt.Fprintf(out, "  %d more: -o json has them all\n", len(all)-i)
 			break
 		}
 		text := lossName(l)
+		if l.GetAlike() > 1 && !each {
+			text += fmt.Sprintf(" (one of %d that no rule tells apart)", l.GetAlike())
+		}
 		if costs := lossCosts(l, atOnce); costs != "" {
 			text += ": " + costs
 		}
@@ -117,10 +162,6 @@ func lossName(l *v1.Loss) string {
 	case v1.LossKind_LOSS_KIND_ZONE, v1.LossKind_LOSS_KIND_REGION:
 		text = strings.TrimPrefix(text, "a ")
 	default:
-	}
-	if l.GetAlike() > 1 {
-		text += fmt.Sprintf(" (and %s like it)", word.Count(l.GetAlike()-1, "loss"))
-		text = strings.ReplaceAll(text, "losss", "losses")
 	}
 	return text
 }
