@@ -40,7 +40,8 @@ func partKey(p placement.Part) string {
 
 // rollout is the view that the next steps are decided from. Applying a topology
 // is the operator's order: it needs no approval, and ends what was said about the
-// order before.
+// order before; where its policy says so, and it is not the first one, it begins with
+// a canary.
 func (c *Cluster) rollout(effective *v1.Topology, target *placement.Target) rollout.View {
 	v := rollout.View{
 		Now: c.Now, Topology: effective, Target: target, Nodes: c.Nodes, Floors: c.floorsUnder(effective), Restraints: c.Restraints,
@@ -50,6 +51,9 @@ func (c *Cluster) rollout(effective *v1.Topology, target *placement.Target) roll
 		return v
 	}
 	v.Restraints.Open, v.Restraints.Pause, v.Restraints.Canary, v.Restraints.AcceptGap = true, nil, nil, false
+	if c.Topology != nil && effective.GetPolicy().GetRollout().GetCanary() > 0 {
+		v.Restraints.Canary = &v1.Canary{}
+	}
 	return v
 }
 

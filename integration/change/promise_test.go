@@ -92,9 +92,7 @@ func TestAnApplyThatBreaksWhatSurvivesPromisesIsRefused(t *testing.T) {
 	before := s.MustDuties()
 	promise := func(top *v1.Topology) { top.Survives = &v1.Survives{Nodes: 1, Zones: 1} }
 
-	// In one zone each service has at most one node in the geographic model: the loss
-	// of a zone takes nothing away that is not elsewhere. In the specific one, both
-	// nodes of a service may be in one zone.
+	// Both nodes of imap are in zone a1.
 	file := s.TopologyFile("service-specific", promise)
 	refused := s.CLI("topology", "apply", "-f", file, "--yes", "--allow-stop")
 	if refused.Code != 1 {
@@ -108,7 +106,7 @@ func TestAnApplyThatBreaksWhatSurvivesPromisesIsRefused(t *testing.T) {
 		t.Errorf("after it was refused: %v", err)
 	}
 
-	// Spread over the zones it holds.
+	// Spread over the zones, it holds.
 	spread := s.TopologyFile("service-specific", func(top *v1.Topology) {
 		promise(top)
 		for _, p := range top.Pools {
@@ -120,7 +118,5 @@ func TestAnApplyThatBreaksWhatSurvivesPromisesIsRefused(t *testing.T) {
 	status := s.Settled(site.Bound, "service-specific")
 	s.looks("spread", serving(s.MustDuties()))
 	s.Watcher.Expect("spread", status.Ready())
-
-	// And a promise that was made binds whoever comes next, in the same file only.
 	s.Verdict()
 }

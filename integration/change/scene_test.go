@@ -8,7 +8,6 @@ import (
 
 	"roster/integration/cluster"
 	"roster/integration/site"
-	v1 "roster/proto/roster/v1"
 )
 
 // scene is a site and its test.
@@ -20,7 +19,12 @@ type scene struct {
 
 func newScene(t *testing.T, nodes []cluster.Node) *scene {
 	t.Helper()
-	return &scene{site.New(t, cluster.Options{}, nodes), t, nodes}
+	return newSceneOf(t, cluster.Options{}, nodes)
+}
+
+func newSceneOf(t *testing.T, options cluster.Options, nodes []cluster.Node) *scene {
+	t.Helper()
+	return &scene{site.New(t, options, nodes), t, nodes}
 }
 
 // begin makes a model true and puts the checker to work.
@@ -186,7 +190,15 @@ func (s *scene) addressOf(service, node string) string {
 	return ""
 }
 
-// moving lets so many percent of a pool move at once.
-func moving(percent uint32) func(*v1.Topology) {
-	return func(top *v1.Topology) { top.Policy.MaxMoving = &v1.Percent{Value: percent} }
+// told waits until status has a sentence with all of these words.
+func (s *scene) told(words ...string) {
+	s.t.Helper()
+	s.Until(site.Bound, fmt.Sprintf("status says %q", words), func(status *cluster.Status) error {
+		for _, sentence := range status.Sentences {
+			if !slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(sentence, word) }) {
+				return nil
+			}
+		}
+		return fmt.Errorf("%s: %s", status.State, strings.Join(status.Sentences, " / "))
+	})
 }
