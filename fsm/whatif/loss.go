@@ -16,14 +16,20 @@ type survey struct {
 	floors  []uint32
 	serves  [][]int  // by node: floors that it counts for now
 	ready   []uint32 // by floor, before anything is lost
-	of      []int    // class of each node
-	members [][]int  // nodes of each class
+	// Groups of nodes that are looked at once: of few nodes each is one of its own,
+	// of more all those that no rule tells apart. By node, and by group.
+	of      []int
+	members [][]int
+	// How many nodes no rule tells apart from those of a group, and which groups
+	// those are.
+	class []int
+	sizes []int // by class
 }
 
 func (c *Cluster) survey() *survey {
 	s := &survey{c: c, nodes: slices.Clone(c.Nodes), keys: c.floorKeys()}
 	slices.SortFunc(s.nodes, func(a, b *v1.Node) int { return placement.Compare(a.GetId(), b.GetId()) })
-	s.of, s.members = c.classes(s.nodes)
+	s.group()
 	place := map[string]int{}
 	for i, key := range s.keys {
 		place[key] = i
@@ -31,18 +37,40 @@ func (c *Cluster) survey() *survey {
 	}
 	s.ready = figures(c.Nodes, c.Floors, s.keys)
 	s.serves = make([][]int, len(s.nodes))
-	alike := make([][]int, len(s.members)) // what a class serves
-	for class, members := range s.members {
+	for _, members := range s.members {
+		var serves []int // alike
 		for key := range rollout.ReadyCounts(s.nodes[members[0]:members[0]+1], c.Floors) {
 			if i, there := place[key]; there {
-				alike[class] = append(alike[class], i)
+				serves = append(serves, i)
 			}
 		}
-	}
-	for i, class := range s.of {
-		s.serves[i] = alike[class]
+		for _, i := range members {
+			s.serves[i] = serves
+		}
 	}
 	return s
+}
+
+// group says which nodes are looked at together. Nodes that no rule tells apart
+// are lost alike, but for one thing: where two other nodes are as good as each
+// other, the smaller id is taken, and the two may lie in different places. So few
+// nodes are looked at one by one.
+func (s *survey) group() {
+	of, members := s.c.classes(s.nodes)
+	for _, m := range members {
+		s.sizes = append(s.sizes, len(m))
+	}
+	if len(s.nodes) > MostConcrete {
+		s.of, s.members = of, members
+		for class := range members {
+			s.class = append(s.class, class)
+		}
+		return
+	}
+	s.class = of
+	for i := range s.nodes {
+		s.of, s.members = append(s.of, i), append(s.members, []int{i})
+	}
 }
 
 // atOnce are the ready nodes right after some nodes fell silent.

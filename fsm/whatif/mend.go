@@ -124,7 +124,7 @@ func (s *survey) sort(of v1.LossKind) []*kind {
 	case v1.LossKind_LOSS_KIND_NODE:
 		return s.single()
 	case v1.LossKind_LOSS_KIND_NODES:
-		kinds, _ := s.pairs()
+		kinds, _ := s.pairs(false)
 		return kinds
 	case v1.LossKind_LOSS_KIND_ZONE:
 		return s.zones()

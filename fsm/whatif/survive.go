@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// MostConcrete is up to how many nodes every loss is listed by itself; of more,
-	// those that no rule tells apart are listed once.
+	// MostConcrete is up to how many nodes every loss is looked at and listed by
+	// itself; of more, those that no rule tells apart are once.
 	MostConcrete = 64
 	// MostPaired is up to how many nodes losses of two are looked at.
 	MostPaired = 1000
@@ -20,7 +20,7 @@ const (
 	MostFatal = 1000
 	// mostWorkedOut bounds the kinds of pairs of which both figures are worked out.
 	// Of more, only those are that take a service below its floor.
-	mostWorkedOut = 2000
+	mostWorkedOut = MostConcrete * (MostConcrete + 1) / 2
 )
 
 // SurviveOptions says which losses are looked at, and who is told how far it is.
@@ -47,7 +47,7 @@ func (c *Cluster) Survive(o SurviveOptions) *v1.SurviveResponse {
 	case len(s.nodes) > MostPaired:
 		answer.LeftOut = fmt.Sprintf("losses of two nodes are looked at up to %d nodes, and there are %d", MostPaired, len(s.nodes))
 	default:
-		pairs, skipped := s.pairs()
+		pairs, skipped := s.pairs(len(s.members)*(len(s.members)+1)/2 > mostWorkedOut)
 		if kinds = append(kinds, pairs...); skipped > 0 {
 			answer.LeftOut = fmt.Sprintf("%s of losses of two nodes that leave every service its floor at once are not listed: there are too many kinds", amount(skipped, "kind"))
 		}
@@ -78,13 +78,14 @@ func (c *Cluster) Survive(o SurviveOptions) *v1.SurviveResponse {
 	return answer
 }
 
-// kind is losses that no rule tells apart.
+// kind is losses that are looked at once.
 type kind struct {
 	of      v1.LossKind
 	name    string // of a zone or region
 	nodes   []int  // of one of them
-	classes []int  // of nodes; of zones and regions: none
-	alike   int
+	groups  []int  // of nodes; of zones and regions: none
+	count   int    // how many they are
+	alike   int    // how many no rule tells apart
 	outcome
 	atOnce, after []int // floors that it costs, see broken
 	mends         []string
@@ -110,26 +111,31 @@ func (s *survey) look(kinds []*kind, o SurviveOptions) bool {
 // single is every kind of losing one node.
 func (s *survey) single() []*kind {
 	var kinds []*kind
-	for class, members := range s.members {
-		kinds = append(kinds, &kind{of: v1.LossKind_LOSS_KIND_NODE, nodes: members[:1], classes: []int{class}, alike: len(members)})
+	for group, members := range s.members {
+		kinds = append(kinds, &kind{
+			of: v1.LossKind_LOSS_KIND_NODE, nodes: members[:1], groups: []int{group}, count: len(members), alike: s.sizes[s.class[group]],
+		})
 	}
 	return kinds
 }
 
-// pairs is every kind of losing two nodes. Where there are too many of them, the
-// harmless ones are left out, and counted.
-func (s *survey) pairs() (kinds []*kind, skipped int) {
-	few := len(s.members)*(len(s.members)+1)/2 <= mostWorkedOut
+// pairs is every kind of losing two nodes; those that are harmless may be left
+// out, and are counted.
+func (s *survey) pairs(harmful bool) (kinds []*kind, skipped int) {
 	for a, first := range s.members {
-		for b, second := range s.members[a:] {
-			k := &kind{of: v1.LossKind_LOSS_KIND_NODES, classes: []int{a, a + b}, nodes: []int{first[0], second[0]}, alike: len(first) * len(second)}
-			if b == 0 {
+		for b := a; b < len(s.members); b++ {
+			second := s.members[b]
+			k := &kind{of: v1.LossKind_LOSS_KIND_NODES, groups: []int{a, b}, nodes: []int{first[0], second[0]}, count: len(first) * len(second)}
+			if a == b {
 				if len(first) < 2 {
 					continue
 				}
-				k.nodes, k.alike = first[:2], len(first)*(len(first)-1)/2
+				k.nodes, k.count = first[:2], len(first)*(len(first)-1)/2
 			}
-			if !few && s.harmless(k.nodes) {
+			if k.alike = s.sizes[s.class[a]] * s.sizes[s.class[b]]; s.class[a] == s.class[b] {
+				k.alike = s.sizes[s.class[a]] * (s.sizes[s.class[a]] - 1) / 2
+			}
+			if harmful && s.harmless(k.nodes) {
 				skipped++
 				continue
 			}
@@ -152,7 +158,7 @@ func (s *survey) places(of v1.LossKind, places map[string][]string) []*kind {
 	}
 	var kinds []*kind
 	for _, name := range slices.SortedFunc(maps.Keys(places), placement.Compare) {
-		k := &kind{of: of, name: name, alike: 1}
+		k := &kind{of: of, name: name, count: 1, alike: 1}
 		for _, id := range places[name] {
 			k.nodes = append(k.nodes, at[id])
 		}
@@ -165,7 +171,7 @@ func (s *survey) places(of v1.LossKind, places map[string][]string) []*kind {
 func concretely(kinds []*kind) bool {
 	n := 0
 	for _, k := range kinds {
-		n += k.alike
+		n += k.count
 	}
 	return n <= MostFatal
 }
@@ -190,20 +196,20 @@ func (s *survey) written(kinds []*kind, concrete bool) []*v1.Loss {
 func (s *survey) each(k *kind, concrete bool, write func(lost ...string)) {
 	id := func(i int) string { return s.nodes[i].GetId() }
 	switch {
-	case len(k.classes) == 0:
+	case len(k.groups) == 0:
 		write(k.name)
-	case !concrete && len(k.classes) == 1:
+	case !concrete && len(k.groups) == 1:
 		write(id(k.nodes[0]))
 	case !concrete:
 		write(id(min(k.nodes[0], k.nodes[1])), id(max(k.nodes[0], k.nodes[1])))
-	case len(k.classes) == 1:
-		for _, i := range s.members[k.classes[0]] {
+	case len(k.groups) == 1:
+		for _, i := range s.members[k.groups[0]] {
 			write(id(i))
 		}
 	default:
-		same := k.classes[0] == k.classes[1]
-		for _, i := range s.members[k.classes[0]] {
-			for _, j := range s.members[k.classes[1]] {
+		same := k.groups[0] == k.groups[1]
+		for _, i := range s.members[k.groups[0]] {
+			for _, j := range s.members[k.groups[1]] {
 				if !same || i < j {
 					write(id(min(i, j)), id(max(i, j)))
 				}

@@ -41,7 +41,7 @@ func (s *survey) promised(p *v1.Survives) []*kind {
 		kinds = append(kinds, s.single()...)
 	}
 	if p.GetNodes() > 1 && len(s.members) <= mostJudged {
-		pairs, _ := s.pairs()
+		pairs, _ := s.pairs(true)
 		kinds = append(kinds, pairs...)
 	}
 	if p.GetZones() > 0 {
@@ -96,7 +96,7 @@ func (s *survey) breach(kinds []*kind, of []v1.LossKind) string {
 		if !k.harms() || !slices.Contains(of, k.of) {
 			continue
 		}
-		others += k.alike
+		others += k.count
 		var first []string
 		s.each(k, false, func(lost ...string) { first = lost })
 		if worst == nil || len(first) < len(name) {
