@@ -129,16 +129,27 @@ func (l *lending) takeBack(d *demands, since int) {
 }
 
 // poolFor is the pool that a loan stands in for: the one that it stands in for
-// already, if that still lacks something; the one that lost what it had; one
-// that cannot be filled.
+// already, or the one that lost what it had, if that lacks something; else one
+// that does. Or it would never be said to be needed, and not be given back
+// either.
 func (l *lending) poolFor(s, i int, from absence) int {
-	pool := from.pool
+	lacks := func(k int) bool { return k != unseated && (l.vacant[k] > 0 || len(l.short[k]) > 0) }
+	own := unseated
 	if a := assignmentOf(l.nodes[i].Node, l.services[s].GetName()); a.GetBorrowed() {
-		if k := l.poolOf(a); k != unseated && (from.node >= 0 || l.vacant[k] > 0 || l.vacant[pool] <= 0) {
-			pool = k
-		}
+		own = l.poolOf(a)
 	}
-	return pool
+	home := l.homeOf(s)
+	switch {
+	case lacks(own):
+		return own
+	case from.node >= 0 && lacks(from.pool):
+		return from.pool
+	case lacks(home):
+		return home
+	case own != unseated:
+		return own
+	}
+	return from.pool
 }
 
 // homeOf is the first pool that has a service and cannot be filled; else the
@@ -210,6 +221,23 @@ func (l *lending) absent(i int, services []int) string {
 	return n.GetId() + " is away"
 }
 
+// lostIn says what became of the nodes of a part that have a service and cannot
+// be counted on for it.
+func (l *lending) lostIn(s int, x *demand) string {
+	var nodes []int
+	for i := range l.nodes {
+		if n := &l.nodes[i]; matches(n.Node, x.where) && (n.down || n.fails[s]) {
+			nodes = append(nodes, i)
+		}
+	}
+	l.byID(nodes)
+	words := make([]string, len(nodes))
+	for at, i := range nodes {
+		words[at] = l.absent(i, []int{s})
+	}
+	return enumerate(words, fewFacts)
+}
+
 // shortageOf says why a floor is not covered.
 func (l *lending) shortageOf(s int, x *demand) string {
 	name := l.services[s].GetName()
@@ -244,8 +272,10 @@ func (l *lending) shortageOf(s int, x *demand) string {
 	switch {
 	case len(why) > 0:
 		text += "; no other may take it: " + strings.Join(why, ", ")
-	case x.where != nil && x.nodes <= x.have:
+	case x.nodes == x.have:
 		text += "; there is no other node"
+	default:
+		text += "; " + l.lostIn(s, x)
 	}
 	if counts[elsewhere] > 0 {
 		text += "; " + l.whereData([]int{s})

@@ -32,7 +32,9 @@ func Conflicts(v View) []*v1.Conflict {
 			break
 		}
 		c, told := p.rulesOf(rivals, -1, nil).conflict()
-		found = append(found, c)
+		if !p.pools[told[0]].GetShared() || isShort(v, p.pools[told[0]].GetName()) {
+			found = append(found, c)
+		}
 		for _, k := range told {
 			apart[k] = true
 		}
@@ -48,6 +50,13 @@ func Conflicts(v View) []*v1.Conflict {
 		}
 	}
 	return found
+}
+
+// isShort asks the planner itself: a shared pool may have members that take
+// nothing new for it, whatever state they are in.
+func isShort(v View, pool string) bool {
+	target, err := Place(v)
+	return err == nil && slices.ContainsFunc(target.Shortages, func(s *v1.Shortage) bool { return s.GetPool() == pool })
 }
 
 // rivals are pools that want more nodes together than there are for any of them;

@@ -60,7 +60,7 @@ func (p *problem) lend(v View, f filling, s sizing, seats *seating) ([]*v1.Loan,
 }
 
 // count notes what a node is good for. Where several of its pools have a
-// service, that is one instance, and belongs to the first of them.
+// service, that is one instance, and belongs to the first of them; so is its loss.
 func (l *lending) count(i int) {
 	n := &l.nodes[i]
 	for s, ready := range n.ready {
@@ -79,15 +79,15 @@ func (l *lending) count(i int) {
 		l.members[k] = append(l.members[k], i)
 		lost := false
 		for _, s := range l.pools[k].services {
-			gone := n.down || n.fails[s]
-			lost = lost || gone
-			switch {
-			case slices.ContainsFunc(l.seats[i][:at], func(before int) bool { return slices.Contains(l.pools[before].services, s) }):
-			case gone:
-				l.missing[s] = append(l.missing[s], absence{i, k})
-			default:
-				l.expect(i, s, false)
+			if slices.ContainsFunc(l.seats[i][:at], func(before int) bool { return slices.Contains(l.pools[before].services, s) }) {
+				continue
 			}
+			if n.down || n.fails[s] {
+				l.missing[s] = append(l.missing[s], absence{i, k})
+				lost = true
+				continue
+			}
+			l.expect(i, s, false)
 		}
 		if lost {
 			l.short[k] = append(l.short[k], i)

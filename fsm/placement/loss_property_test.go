@@ -16,7 +16,9 @@ import (
 
 // anyWorld draws a topology that the reader would accept, served on nodes that
 // are all up.
-func anyWorld(t *rapid.T) *world {
+func anyWorld(t *rapid.T) *world { return anyWorldWith(t, func(*v1.Topology) {}) }
+
+func anyWorldWith(t *rapid.T, change func(top *v1.Topology)) *world {
 	top := anyTopology(t, 4)
 	alls, weights := 0, 0
 	for _, p := range top.Pools {
@@ -43,6 +45,7 @@ func anyWorld(t *rapid.T) *world {
 			Requires: map[string]*v1.LabelValues{"egress": {Values: []string{"yes"}}},
 		}}
 	}
+	change(top)
 	nodes := anyNodes(t, 10, false)
 	for _, n := range nodes {
 		n.State, n.Settings.Cordoned = v1.NodeState_NODE_STATE_UP, false

@@ -6,12 +6,16 @@ import (
 	"slices"
 )
 
-// standIn gives every member that is lost a node without a seat that serves all
+// standIn gives every member that is lost a node that no pool has for itself, to serve all
 // of its pool at once. That node is the first to get the seat, if it comes to
 // that, so it is chosen as a member would be: by the pool's rules, its spread,
 // then the fewest starts; and then, as for any loan, the nearest.
 func (l *lending) standIn() {
-	for _, k := range slices.Concat(l.levels()...) {
+	order := slices.Concat(l.levels()...)
+	for k := l.own; k < len(l.pools); k++ {
+		order = append(order, k)
+	}
+	for _, k := range order {
 		if len(l.short[k]) == 0 {
 			continue
 		}

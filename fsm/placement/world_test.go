@@ -27,6 +27,7 @@ type world struct {
 	top    *v1.Topology
 	nodes  []*v1.Node
 	floors map[string]uint32
+	parts  []Part
 	now    time.Time
 	frozen map[string]bool // nodes that the operator keeps Roster off
 	freed  bool            // the last step took a service away that failed
@@ -63,7 +64,7 @@ func newWorld(t failer, top *v1.Topology, nodes []*v1.Node) *world {
 func (w *world) place() *Target {
 	w.t.Helper()
 	target, err := Place(View{
-		Topology: w.top, Nodes: w.nodes, Now: w.now, Floors: w.floors,
+		Topology: w.top, Nodes: w.nodes, Now: w.now, Floors: w.floors, Parts: w.parts,
 		Frozen: func(n *v1.Node) bool { return w.frozen[n.GetId()] },
 	})
 	if err != nil {
@@ -128,6 +129,17 @@ func (w *world) apply(target *Target) {
 			}
 		}
 		n.Reports = slices.DeleteFunc(n.Reports, func(r *v1.ServiceReport) bool { return assignmentOf(n, r.Service) == nil })
+		w.hold(n)
+	}
+}
+
+// hold notes that the data of a local service is at a node since it is ready.
+func (w *world) hold(n *v1.Node) {
+	for _, s := range w.top.Services {
+		if s.Data == v1.Data_DATA_LOCAL && reportOf(n, s.Name).GetState() == v1.ServiceState_SERVICE_STATE_SERVING && !slices.Contains(n.Holds, s.Name) {
+			n.Holds = append(n.Holds, s.Name)
+			slices.Sort(n.Holds)
+		}
 	}
 }
 
