@@ -19,7 +19,7 @@ func TestNoOtherChoiceIsBetter(t *testing.T) {
 	gaps := map[string]int{}
 	rapid.Check(t, func(t *rapid.T) {
 		v := View{Topology: anyTopology(t, 4), Nodes: anyNodes(t, 6, true)}
-		enrich(t, v.Topology, v.Nodes)
+		enrich(t, v.Topology, v.Nodes, true)
 		v.Prefer = anyPreferred(t, v.Topology, v.Nodes)
 		target, err := Place(v)
 		if err != nil {
@@ -239,6 +239,9 @@ func (c *choosing) price(at []int) []int {
 		holds := n.holds[k] && !all
 		if !holds {
 			p[starts+3]++
+			if k >= c.p.own && !all {
+				p[starts+3]++
+			}
 			if c.strained && !pool.loose {
 				p[0] += 1 << (2 * (5 - pool.depth))
 				if all {

@@ -96,6 +96,10 @@ func (p *problem) memberCost(node, pool int) cost {
 		}
 	case !n.holds[pool]:
 		c[partHands] += changeHands
+		if pool >= p.own {
+			// Where it is covered comes before where something stands in.
+			c[partHands] += changeHands
+		}
 		if p.strained && !facts.loose {
 			c[partMembers] += memberNew << (2 * max(5-facts.depth, 0))
 		}

@@ -156,6 +156,12 @@ func describe(top *v1.Topology, nodes []*v1.Node) string {
 	var b strings.Builder
 	for _, p := range top.Pools {
 		fmt.Fprintf(&b, "\n%s %v %T %v priority %d where %v spread %v", p.Name, p.Services, p.Size, p.Size, p.Priority, p.Where, p.Spread)
+		if p.Shared {
+			b.WriteString(" shared")
+		}
+	}
+	for _, s := range top.Services {
+		fmt.Fprintf(&b, "\n%v", s)
 	}
 	for _, n := range nodes {
 		fmt.Fprintf(&b, "\n%s %s %v", n.Id, n.Zone, n.State)

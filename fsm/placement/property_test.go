@@ -123,6 +123,7 @@ func fitting(top *v1.Topology, n *v1.Node, p *v1.Pool) (may, now bool) {
 func TestHardRulesHoldForAnyTopologyAndNodes(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		top, nodes := anyTopology(t, 5), anyNodes(t, 12, true)
+		enrich(t, top, nodes, true)
 		target := placed(t, top, nodes)
 		pools, byID := map[string]*v1.Pool{}, map[string]*v1.Node{}
 		for _, p := range top.Pools {
@@ -131,14 +132,17 @@ func TestHardRulesHoldForAnyTopologyAndNodes(t *testing.T) {
 		for _, n := range nodes {
 			byID[n.Id] = n
 		}
-		seated, got := map[string]bool{}, map[string]uint32{}
+		seated, has, got := map[string]bool{}, map[string]bool{}, map[string]uint32{}
 		for _, s := range target.Seats {
-			if seated[s.Node] {
-				t.Fatalf("%s has two seats", s.Node)
+			if !pools[s.Pool].Shared {
+				if seated[s.Node] {
+					t.Fatalf("%s has two seats", s.Node)
+				}
+				seated[s.Node] = true
 			}
-			seated[s.Node] = true
+			has[s.Pool+"@"+s.Node] = true
 			got[s.Pool]++
-			if _, now := fitting(top, byID[s.Node], pools[s.Pool]); !now {
+			if may, now := fitting(top, byID[s.Node], pools[s.Pool]); !now && !(may && pools[s.Pool].Shared && served(target.Wanted(top)[s.Node], s.Pool, pools[s.Pool])) {
 				t.Fatalf("%s may have no seat in %v", s.Node, pools[s.Pool])
 			}
 			if s.Reason == "" {
@@ -159,17 +163,23 @@ func TestHardRulesHoldForAnyTopologyAndNodes(t *testing.T) {
 			// No node is left over that a short or open pool could take.
 			for _, n := range nodes {
 				_, now := fitting(top, n, p)
-				if now && !seated[n.Id] && (size.Got < size.Wanted || p.GetAll()) && p.GetWeight() == 0 {
-					t.Fatalf("%s has no seat, and %s has size %v", n.Id, p.Name, size)
+				if now && !has[p.Name+"@"+n.Id] && (!seated[n.Id] || p.Shared && n.State == v1.NodeState_NODE_STATE_UP && !n.Settings.Cordoned) && (size.Got < size.Wanted || p.GetAll()) && p.GetWeight() == 0 {
+					t.Fatalf("%s has no seat, and %s has size %v%s", n.Id, p.Name, size, describe(top, nodes))
 				}
 			}
 		}
 	})
 }
 
+// served: all of a shared pool is wanted at a node for other pools.
+func served(wanted map[string]string, name string, p *v1.Pool) bool {
+	return !slices.ContainsFunc(p.Services, func(service string) bool { return wanted[service] == "" || wanted[service] == name })
+}
+
 func TestThePlaceOfANodeInTheListDoesNotMatter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		top, nodes := anyTopology(t, 5), anyNodes(t, 12, true)
+		enrich(t, top, nodes, true)
 		target := placed(t, top, nodes)
 		shuffled := slices.Clone(nodes)
 		rand.New(rand.NewSource(rapid.Int64().Draw(t, "seed"))).Shuffle(len(shuffled), func(i, j int) {
@@ -194,6 +204,7 @@ func TestThePlaceOfANodeInTheListDoesNotMatter(t *testing.T) {
 func TestPlacingAgainOnTheWayGivesTheSameTarget(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		top, nodes := anyTopology(t, 5), anyNodes(t, 12, true)
+		enrich(t, top, nodes, false)
 		target := placed(t, top, nodes)
 		wanted := target.Wanted(top)
 		var half []*v1.Node
@@ -269,6 +280,7 @@ func leftoversCompete(t *rapid.T, top *v1.Topology, nodes []*v1.Node) bool {
 func TestMarkingNodesDownChangesNoSeat(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		top, nodes := anyTopology(t, 5), anyNodes(t, 12, true)
+		enrich(t, top, nodes, false)
 		t.Log(describe(top, nodes))
 		nodes = settle(nodes, top, placed(t, top, nodes))
 		target := placed(t, top, nodes)
@@ -289,6 +301,7 @@ func TestMarkingNodesDownChangesNoSeat(t *testing.T) {
 func TestNoPoolShrinksWhenANodeIsAdded(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		top, nodes := anyTopology(t, 5), anyNodes(t, 12, false)
+		enrich(t, top, nodes, true)
 		if len(nodes) == 0 {
 			return
 		}

@@ -9,20 +9,22 @@ import (
 )
 
 // enrich adds to a topology what a pool may have beside its size: pools that
-// share nodes, spread over keys that cross, floors over parts; and to nodes
-// racks and services that restart together.
-func enrich(t *rapid.T, top *v1.Topology, nodes []*v1.Node) {
+// share nodes, floors over parts, if wanted spread over keys that cross; and to
+// nodes services that restart together, and racks.
+func enrich(t *rapid.T, top *v1.Topology, nodes []*v1.Node, crossing bool) {
 	for _, p := range top.Pools {
 		if kind(p) != 1 && rapid.IntRange(0, 3).Draw(t, "shared") == 0 {
 			p.Shared = true
 		}
 	}
-	cross(t, top, nodes)
+	if crossing {
+		cross(t, top, nodes)
+	}
 	restartTogether(t, nodes)
 	for _, name := range five {
 		if rapid.IntRange(0, 5).Draw(t, "part") == 0 {
 			key, values := "region", []string{"a", "b"}
-			if rapid.Bool().Draw(t, "racks") {
+			if crossing && rapid.Bool().Draw(t, "racks") {
 				key, values = "rack", []string{"r1", "r2"}
 			}
 			top.Services = append(top.Services, &v1.Service{Name: name, Floors: []*v1.Floor{

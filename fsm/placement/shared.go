@@ -1,5 +1,7 @@
 package placement
 
+import "slices"
+
 // seatShared places the pools that are shared, one after the other, once all
 // others have their members: any node that fits may have seats of them beside
 // its own.
@@ -58,6 +60,7 @@ func (p *problem) openShared(k int, s *sizing, f *filling) {
 	fit, open, lost := 0, 0, false
 	for i := range p.nodes {
 		n := &p.nodes[i]
+		n.holds[k] = n.holds[k] && p.holdsShared(i, k)
 		n.barrier[k] = p.admitShared(i, k)
 		if n.barrier[k].fits() {
 			fit++
@@ -84,6 +87,15 @@ func (p *problem) give(i, k int) {
 	for _, s := range p.pools[k].services {
 		p.given[i*len(p.services)+s] = true
 	}
+}
+
+// holdsShared: the node serves something for the pool that no seat before means.
+// What one does mean will be served for that.
+func (p *problem) holdsShared(i, k int) bool {
+	n := &p.nodes[i]
+	return slices.ContainsFunc(p.pools[k].services, func(s int) bool {
+		return n.serves[s] && n.whose[s] == k && !p.given[i*len(p.services)+s]
+	})
 }
 
 // covered: all of a shared pool is wanted at a node anyhow.
