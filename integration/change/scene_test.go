@@ -2,6 +2,7 @@ package change
 
 import (
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -201,4 +202,11 @@ func (s *scene) told(words ...string) {
 		}
 		return fmt.Errorf("%s: %s", status.State, strings.Join(status.Sentences, " / "))
 	})
+}
+
+func writeFile(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
