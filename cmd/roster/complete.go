@@ -93,3 +93,36 @@ func (sh *shell) completeMember(cmd *cobra.Command, args []string, typed string)
 		return names, err
 	})
 }
+
+// completeFail completes losses: what there is in the cluster, behind what is
+// typed already with commas.
+func (sh *shell) completeFail(cmd *cobra.Command, _ []string, typed string) ([]string, cobra.ShellCompDirective) {
+	before, last := "", typed
+	if i := strings.LastIndexByte(typed, ','); i >= 0 {
+		before, last = typed[:i+1], typed[i+1:]
+	}
+	fit, directive := sh.completed(cmd, nil, last, func(ctx context.Context, link *connect.Link) (words []string, err error) {
+		response, err := v1.NewNodeServiceClient(link).ListNodes(ctx, &v1.ListNodesRequest{Stale: true})
+		if err != nil {
+			return nil, err
+		}
+		for _, node := range response.GetNodes() {
+			words = append(words, node.GetId())
+			for kind, name := range map[string]string{"zone:": node.GetZone(), "region:": node.GetRegion()} {
+				if name != "" {
+					words = append(words, kind+name)
+				}
+			}
+		}
+		members, err := v1.NewClusterServiceClient(link).ListMembers(ctx, &v1.ListMembersRequest{Stale: true})
+		for _, member := range members.GetMembers() {
+			words = append(words, "member:"+member.GetName())
+		}
+		slices.Sort(words)
+		return slices.Compact(words), err
+	})
+	for i := range fit {
+		fit[i] = before + fit[i]
+	}
+	return fit, directive | cobra.ShellCompDirectiveNoSpace
+}

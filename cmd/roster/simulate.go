@@ -52,7 +52,7 @@ asks no cluster: nodes of a file (or so many made up) serve what -f says.`,
 	paper.addTo(cmd, "as if this topology `file` were in force; - reads the input")
 	paper.addFromTo(cmd)
 	cmd.Flags().StringSliceVar(&request.Fail, "fail", nil, "what is lost: NODE, `kind:name` with node, zone, region, member; more with commas")
-	must(cmd.RegisterFlagCompletionFunc("fail", cobra.FixedCompletions(failKinds, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)))
+	must(cmd.RegisterFlagCompletionFunc("fail", sh.completeFail))
 	cmd.Flags().BoolVar(&request.WithReturn, "return", false, "and what follows when all of it comes back")
 	cmd.Flags().BoolVar(&wide, "wide", false, "tell the steps, the deadline and the way back of every move")
 	cmd.Flags().BoolVar(&request.Stale, "stale", false, "read the answering member's own state, perhaps old")

@@ -124,6 +124,9 @@ func head(frame Frame, look view.Look) []string {
 			lines = append(lines, " "+p.Warn(part))
 		}
 	}
+	if rollout := view.RolloutLine(look, s.GetRollout()); rollout != "" {
+		lines = append(lines, p.Dim(" rollout ")+rollout)
+	}
 	for _, sentence := range firstFew(s.GetSentences(), 4) {
 		for i, part := range table.Wrap(sentence, max(look.Width-4, 20)) {
 			lead := "   "

@@ -3,11 +3,15 @@ package view
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"roster/cmd/internal/word"
 	v1 "roster/proto/roster/v1"
 )
+
+// mostWaiting is how much of what a rollout waits for is told.
+const mostWaiting = 20
 
 // Rollout is the operator's last order and how far it is.
 func Rollout(w io.Writer, look Look, r *v1.Rollout) error {
@@ -25,7 +29,11 @@ func Rollout(w io.Writer, look Look, r *v1.Rollout) error {
 	if r.GetAcceptGap() {
 		sentences = append(sentences, "Floors may be broken on the way: the operator accepted it.")
 	}
-	sentences = append(sentences, r.GetWaiting()...)
+	waits := r.GetWaiting()
+	if more := len(waits) - mostWaiting; more > 0 {
+		waits = append(slices.Clone(waits[:mostWaiting]), fmt.Sprintf("%d more: -o json has them all", more))
+	}
+	sentences = append(sentences, waits...)
 	if r.GetPause() != nil {
 		sentences = append(sentences, "`roster rollout resume` lets it go on.")
 	}
