@@ -88,12 +88,7 @@ func Place(v View) (*Target, error) {
 	if err != nil {
 		return nil, err
 	}
-	sizes := p.size()
-	filled := p.fill(sizes)
-	p.strained = filled.strained
-	at := p.members(filled.got)
-	seats := p.seating(at, p.keep(filled, sizes, at))
-	p.seatShared(&sizes, &filled, seats)
+	sizes, filled, _, seats := p.decide()
 	left := p.left(seats)
 
 	t := &Target{Spreads: p.spreads}
@@ -122,6 +117,18 @@ func Place(v View) (*Target, error) {
 	t.Loans, under = p.lend(v, filled, sizes, seats)
 	t.Shortages = append(t.Shortages, under...)
 	return t, nil
+}
+
+// decide chooses who has which seats; at is who was chosen for the pools that
+// take nodes for themselves.
+func (p *problem) decide() (sizes sizing, filled filling, at []int, seats *seating) {
+	sizes = p.size()
+	filled = p.fill(sizes)
+	p.strained = filled.strained
+	at = p.members(filled.got)
+	seats = p.seating(at, p.keep(filled, sizes, at))
+	p.seatShared(&sizes, &filled, seats)
+	return sizes, filled, at, seats
 }
 
 // demand is the number of members that a pool should have. A pool with less is
