@@ -46,6 +46,7 @@ func Forward(v View) (*v1.Plan, View) {
 		step := Next(sim.view)
 		if len(step.Moves) > 0 {
 			sim.announce(p, step)
+			sim.lowest(p.LowestReady)
 		}
 		settled := sim.settle()
 		sim.lowest(p.LowestReady)
