@@ -28,7 +28,7 @@ func (l *Loop) settle(ctx context.Context, state *fsm.State, looking rollout.Vie
 	if !open && len(state.Approvals()) == 0 || l.settles.held(time.Now()) || l.settled != nil && !differ(l.settled, state) {
 		return
 	}
-	if !step.Done && (waits(state, step, now) || moving(state.Nodes(), looking.Topology.GetPolicy(), now) || unheard(state.Nodes(), looking.Heard)) {
+	if !step.Done && (waits(state, step, now) || moving(looking) || unheard(state.Nodes(), looking.Heard)) {
 		return
 	}
 	var void []string
@@ -64,9 +64,12 @@ func unheard(nodes []*v1.Node, heard func(node string) bool) bool {
 	})
 }
 
-// moving: a service is still starting or draining, and not overdue.
-func moving(nodes []*v1.Node, policy *v1.Policy, now time.Time) bool {
-	for _, n := range nodes {
+// moving: a service is still starting or draining, and not overdue. One that is
+// wanted no more is stopped when its time to start is over, be it lost before.
+func moving(looking rollout.View) bool {
+	now, policy := looking.Now, looking.Topology.GetPolicy()
+	wanted, loaned := looking.Target.Wanted(looking.Topology), looking.Target.Loaned()
+	for _, n := range looking.Nodes {
 		if n.GetState() == v1.NodeState_NODE_STATE_DOWN {
 			continue
 		}
@@ -76,7 +79,10 @@ func moving(nodes []*v1.Node, policy *v1.Policy, now time.Time) bool {
 				if now.Before(a.GetSince().AsTime().Add(a.GetDrain().AsDuration() + rollout.StopGrace)) {
 					return true
 				}
-			case !rollout.Ready(n, a.GetService()) && !placement.Lost(n, a.GetService(), policy, now):
+			case rollout.Ready(n, a.GetService()):
+			case !placement.Lost(n, a.GetService(), policy, now):
+				return true
+			case wanted[n.GetId()][a.GetService()] == "" && loaned[n.GetId()][a.GetService()] == "" && now.Before(a.GetSince().AsTime().Add(rollout.StartDeadline)):
 				return true
 			}
 		}
