@@ -188,14 +188,14 @@ func (l *lending) spare(i int) bool {
 }
 
 // unfit says what keeps a service from a node for good, whatever pool it is for.
-func (l *lending) unfit(i, s int) barrier {
-	n, service := &l.nodes[i], l.services[s]
+func (p *problem) unfit(i, s int) barrier {
+	n, service := &p.nodes[i], p.services[s]
 	switch {
 	case !n.can[s]:
 		return unable
 	case !matches(n.Node, service.GetRequires()):
 		return lacking
-	case !l.hasData(n.Node, s):
+	case !p.hasData(n.Node, s):
 		return elsewhere
 	}
 	return free
