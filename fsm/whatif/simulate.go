@@ -123,7 +123,7 @@ func (s *simulation) comeBack() error {
 		at.Nodes = s.begin.Nodes
 	}
 	s.now = at.with(s.subject.nodes)
-	done := deed{}
+	done, when := deed{}, s.now.Now
 	for range mostReturns {
 		after, did, err := s.now.act()
 		if err != nil {
@@ -131,13 +131,18 @@ func (s *simulation) comeBack() error {
 		}
 		done.waves, done.waiting = append(done.waves, did.waves...), did.waiting
 		s.now = after
+		if len(did.waves) > 0 {
+			when = after.Now
+		}
 		wait := after.unrest(s.subject.nodes)
 		if wait <= 0 && len(did.waves) == 0 {
 			break
 		}
 		s.now = after.later(max(wait, s.policy.GetReturnAfter().AsDuration(), time.Second))
 	}
-	s.stage(AfterReturn, s.now, done)
+	settled := *s.now
+	settled.Now = when // what was waited for after that came to nothing
+	s.stage(AfterReturn, &settled, done)
 	return nil
 }
 

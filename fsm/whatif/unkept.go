@@ -107,8 +107,12 @@ func (s *survey) breach(kinds []*kind, of []v1.LossKind) string {
 		return ""
 	}
 	sentence := "without " + s.title(worst, name) + ", " + s.costs(worst)
-	if others > 0 {
-		sentence += fmt.Sprintf("; so it is with %s", amount(others, "other loss"))
+	switch others {
+	case 0:
+	case 1:
+		sentence += "; so it is with 1 other loss"
+	default:
+		sentence += fmt.Sprintf("; so it is with %d other losses", others)
 	}
 	if worst.mends == nil {
 		worst.mends = s.mender().mends(worst)
