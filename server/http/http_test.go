@@ -25,6 +25,8 @@ func TestMain(m *testing.M) { leak.Main(m) }
 type api struct {
 	v1.UnimplementedNodeServiceServer
 	v1.UnimplementedEventServiceServer
+	v1.UnimplementedWhatIfServiceServer
+	v1.UnimplementedRolloutServiceServer
 	asked *v1.CordonNodeRequest
 }
 
@@ -57,6 +59,8 @@ func open(t *testing.T) *port {
 	inner := grpc.NewServer()
 	v1.RegisterNodeServiceServer(inner, p.api)
 	v1.RegisterEventServiceServer(inner, p.api)
+	v1.RegisterWhatIfServiceServer(inner, p.api)
+	v1.RegisterRolloutServiceServer(inner, p.api)
 	served := make(chan error, 1)
 	go func() { served <- inner.Serve(memory) }()
 	conn, err := grpc.NewClient("passthrough:///memory", grpc.WithTransportCredentials(insecure.NewCredentials()),
