@@ -9,11 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/known/timestamppb"
-
-	"roster/fsm/placement"
-	"roster/fsm/rollout"
 	"roster/fsm/topology"
 	v1 "roster/proto/roster/v1"
 )
@@ -127,7 +122,7 @@ func (s *story) event(words []string, block string) {
 		s.topologies[rest[0]] = []byte(block)
 		return
 	case what == "begin":
-		s.apply(rest[0])
+		s.force(s.topology(rest[0]))
 		s.w.run()
 		s.out.serving(s.w)
 		return
@@ -161,38 +156,68 @@ func (s *story) event(words []string, block string) {
 // follow lets the leader act, and tells.
 func (s *story) follow() {
 	s.t.Helper()
-	plan := s.w.announced()
+	before := s.w.ready()
+	plan, err := s.w.announced(nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	done := s.w.run()
-	s.w.mustBeAsAnnounced(plan, done)
+	s.w.mustBeAsAnnounced(plan, before, done)
+	s.tell(done)
+	if len(done.waves) > 0 {
+		s.out.serving(s.w)
+	}
+}
+
+func (s *story) tell(done rest) {
 	if s.w.hold != nil {
 		s.out.say(1, "Roster holds: %s", s.w.hold.GetReason())
 	}
 	s.out.happened(done)
-	if len(done.waves) > 0 {
-		s.out.serving(s.w)
+	if s.w.pause != nil {
+		s.out.say(1, "paused: %s", s.w.pause.GetReason())
 	}
 }
 
 // order is an operator's new topology.
 func (s *story) order(words []string) {
 	s.t.Helper()
-	before := *s.w
-	top := s.apply(words[0])
-	if top == nil {
-		*s.w = before
+	top := s.topology(words[0])
+	before := s.w.ready()
+	plan, err := s.w.announced(top)
+	if err != nil {
+		s.out.say(1, "refused: %v", err)
 		return
 	}
-	s.w.open, s.w.acceptGap = true, slices.Contains(words, "accept-gap")
-	plan := s.w.announced()
 	s.out.announced(plan)
+	s.out.conflicts(plan.GetConflicts())
+	switch {
+	case len(plan.GetGaps()) > 0 && !slices.Contains(words, "accept-gap"):
+		s.out.say(1, "refused: it needs accept-gap")
+		return
+	case len(plan.GetUnkept()) > 0:
+		s.out.say(1, "refused: a promise is not kept")
+		return
+	}
+	s.force(top)
+	s.w.open, s.w.acceptGap, s.w.pause, s.w.canary = true, slices.Contains(words, "accept-gap"), nil, nil
+	if s.w.revision > 1 && s.w.top.GetPolicy().GetRollout().GetCanary() > 0 {
+		s.w.canary = &v1.Canary{}
+	}
 	done := s.w.run()
-	s.w.mustBeAsAnnounced(plan, done)
-	s.out.happened(done)
+	s.w.mustBeAsAnnounced(plan, before, done)
+	s.tell(done)
 	s.out.serving(s.w)
 }
 
-// apply puts a topology into force.
-func (s *story) apply(name string) *v1.Topology {
+// force puts a topology into force.
+func (s *story) force(top *v1.Topology) {
+	s.w.top, s.w.revision = topology.Effective(top), s.w.revision+1
+	s.w.advance()
+}
+
+// topology is one of the story, or an example.
+func (s *story) topology(name string) *v1.Topology {
 	s.t.Helper()
 	source, ok := s.topologies[name]
 	if !ok {
@@ -204,13 +229,7 @@ func (s *story) apply(name string) *v1.Topology {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.w.top, s.w.revision = topology.Effective(top), s.w.revision+1
-	if _, err := placement.Place(s.w.placementView()); err != nil {
-		s.out.say(1, "refused: %v", err)
-		return nil
-	}
-	s.w.advance()
-	return s.w.top
+	return top
 }
 
 func (s *story) nodes(words []string, block string) []*v1.Node {
@@ -274,32 +293,4 @@ func (s *story) duration(word string) time.Duration {
 		s.t.Fatal(err)
 	}
 	return d
-}
-
-// set is the operator's word on a node.
-func (w *world) set(id, what string) {
-	n := w.node(id)
-	n.Settings = proto.CloneOf(n.GetSettings())
-	switch what {
-	case "drain":
-		n.Settings.Drain = &v1.NodeDrain{Since: timestamppb.New(w.now)}
-	case "undrain":
-		n.Settings.Drain = nil
-	case "cordon", "uncordon":
-		n.Settings.Cordoned = what == "cordon"
-	}
-	w.open = w.open || strings.HasSuffix(what, "drain")
-}
-
-// works says whether a service works on a host.
-func (w *world) works(id, service string, well bool) {
-	n := w.node(id)
-	if well {
-		delete(w.broken, [2]string{id, service})
-		return
-	}
-	w.broken[[2]string{id, service}] = true
-	if rollout.Ready(n, service) {
-		w.report(n, service, v1.ServiceState_SERVICE_STATE_FAILING)
-	}
 }

@@ -153,6 +153,8 @@ func (p *page) serving(w *world) {
 			switch {
 			case a.GetWanted() == v1.Wanted_WANTED_DRAINING:
 				add(a.GetPool(), a.GetService()+" ends", n.GetId())
+			case a.GetBorrowed() && n.GetState() == v1.NodeState_NODE_STATE_DOWN:
+				add(a.GetPool(), a.GetService()+" without a seat, on a node that is down", n.GetId())
 			case a.GetBorrowed():
 				add(a.GetPool(), a.GetService()+" stands in", n.GetId())
 			default:
