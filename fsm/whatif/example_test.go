@@ -217,6 +217,16 @@ func TestBeforeANodeRegistersNothingIsPromisedInVain(t *testing.T) {
 	}
 }
 
+func TestWithoutATopologyNothingIsLost(t *testing.T) {
+	c := &Cluster{Now: midday, Nodes: []*v1.Node{{Id: "node-1", State: v1.NodeState_NODE_STATE_UP}}}
+	if r := c.Survive(SurviveOptions{Pairs: true}); len(r.GetLosses()) != 1 || len(r.GetFatalAtOnce())+len(r.GetFatal()) > 0 {
+		t.Errorf("%v", r)
+	}
+	if r, err := c.Simulate([]string{"node-1"}, true); err != nil || len(r.GetLoss().GetServices()) > 0 || len(r.GetStages()) != 4 {
+		t.Errorf("%v, %v", r, err)
+	}
+}
+
 func TestOfManyNodesWhatNoRuleTellsApartIsListedOnce(t *testing.T) {
 	c := offline(t, "name: big\npools:\n  - {name: imap, services: [imap], count: 2}\n  - {name: rest, services: [jmap], all: true}\n", []byte(`
 - {id: "node-[1-60]", region: a, zone: a1}

@@ -170,6 +170,7 @@ func (c *Cluster) print() string {
 func TestWhatIsRecoveredIsWhatASimulationReaches(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawCluster(t, true)
+		before := proto.CloneOf(&v1.ListNodesResponse{Nodes: c.Nodes})
 		s := c.survey()
 		for _, k := range drawKinds(t, s, 3) {
 			lost := s.names(k.nodes)
@@ -181,6 +182,9 @@ func TestWhatIsRecoveredIsWhatASimulationReaches(t *testing.T) {
 			if shown := (&v1.Loss{Services: told.GetLoss().GetServices()}); !proto.Equal(worked, shown) {
 				t.Fatalf("without %v: worked out %v, simulated %v, of\n%s", lost, worked, told, c.print())
 			}
+		}
+		if !proto.Equal(before, &v1.ListNodesResponse{Nodes: c.Nodes}) {
+			t.Fatalf("a record was changed")
 		}
 	})
 }
