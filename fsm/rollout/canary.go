@@ -17,14 +17,13 @@ import (
 // defaultBake is where the policy does not say it.
 const defaultBake = 10 * time.Minute
 
-// canary is the nodes that an order goes to first. A node joins when it is moved
-// for a pool of which fewer nodes than the policy says have joined. What only
-// leaves tells little about the new topology: it goes first where no node came.
+// canary is the nodes that an order goes to first. A node is moved for a pool if
+// fewer than the policy says were before, as far as records tell. What only leaves
+// tells little about the new topology: it goes first where no node came.
 type canary struct {
-	most   int
-	nodes  map[string]bool
-	counts map[string]int             // of its nodes that a pool wants, by pool
-	wants  map[string]map[string]bool // pools that want a node, by node
+	most  int
+	nodes map[string]bool
+	in    map[string]map[string]bool // of its nodes, by pool, which have what the pool wants there
 }
 
 func (b *board) newCanary() *canary {
@@ -33,53 +32,50 @@ func (b *board) newCanary() *canary {
 	}
 	c := &canary{
 		most:  int(b.v.Topology.GetPolicy().GetRollout().GetCanary()),
-		nodes: map[string]bool{}, counts: map[string]int{}, wants: map[string]map[string]bool{},
+		nodes: map[string]bool{}, in: map[string]map[string]bool{},
+	}
+	for _, node := range b.v.Restraints.Canary.GetNodes() {
+		c.nodes[node] = true
 	}
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
-			if s.wantedHere() {
-				if c.wants[h.GetId()] == nil {
-					c.wants[h.GetId()] = map[string]bool{}
-				}
-				c.wants[h.GetId()][s.pool] = true
+			if c.nodes[h.GetId()] && s.wantedHere() && s.assignment.GetPool() == s.pool {
+				c.enter(s.pool, h.GetId())
 			}
 		}
-	}
-	for _, node := range b.v.Restraints.Canary.GetNodes() {
-		c.add(node)
 	}
 	return c
 }
 
-func (c *canary) add(node string) {
-	if c.nodes[node] {
-		return
+func (c *canary) enter(pool, node string) {
+	if c.in[pool] == nil {
+		c.in[pool] = map[string]bool{}
 	}
-	c.nodes[node] = true
-	for pool := range c.wants[node] {
-		c.counts[pool]++
-	}
+	c.in[pool][node] = true
 }
 
 // waits says why a move is not made before the canary is over; empty: it may be.
 func (c *canary) waits(s *slot, m *v1.Move) string {
-	if c == nil || m.GetCause() == v1.Cause_CAUSE_REPAIR || c.nodes[m.GetNode()] {
+	if c == nil || m.GetCause() == v1.Cause_CAUSE_REPAIR {
 		return ""
 	}
-	gone := len(c.nodes)
-	if s.wantedHere() {
-		gone = c.counts[s.pool]
-	}
-	if gone < c.most {
+	node := m.GetNode()
+	switch {
+	case s.wantedHere() && (c.in[s.pool][node] || len(c.in[s.pool]) < c.most),
+		!s.wantedHere() && (c.nodes[node] || len(c.nodes) < c.most):
 		return ""
 	}
 	return "it waits for its canary: " + c.names()
 }
 
 // join notes that a node moves now.
-func (c *canary) join(m *v1.Move) {
-	if c != nil && m.GetCause() != v1.Cause_CAUSE_REPAIR {
-		c.add(m.GetNode())
+func (c *canary) join(s *slot, m *v1.Move) {
+	if c == nil || m.GetCause() == v1.Cause_CAUSE_REPAIR {
+		return
+	}
+	c.nodes[m.GetNode()] = true
+	if s.wantedHere() {
+		c.enter(s.pool, m.GetNode())
 	}
 }
 

@@ -37,8 +37,14 @@ type cluster struct {
 	repairs map[instance]bool
 	// Keeps moves from being made.
 	restraints Restraints
-	// Kept apart from floors, as the judge's own account.
+	// Kept apart from floors, as the judge's own account, by key.
 	inForce map[string]uint32
+	// What the last wave said is asked of parts.
+	parts []*storev1.FloorInForce
+	// Seats that an abort goes back to.
+	prefer []*v1.Seat
+	// What was ready by key after each wave, at once and when the next was decided.
+	committed, finished []map[string]int
 }
 
 func newCluster(t failer, top *v1.Topology, nodes []*v1.Node, floors map[string]*storev1.FloorInForce) *cluster {
@@ -59,7 +65,12 @@ func newCluster(t failer, top *v1.Topology, nodes []*v1.Node, floors map[string]
 // adopt makes a topology the one in force.
 func (c *cluster) adopt(top *v1.Topology) {
 	c.top, c.rev = top, c.rev+1
+	c.parts = nil
 	c.takeStock()
+	for range 2 { // what is asked of parts depends on who has a seat, and the other way round
+		c.parts = PartTargets(top, c.place(), c.nodes)
+		c.takeStock()
+	}
 }
 
 func (c *cluster) view() View {
@@ -70,7 +81,16 @@ func (c *cluster) view() View {
 // place is placement's word on the cluster as it is.
 func (c *cluster) place() *placement.Target {
 	c.t.Helper()
-	target, err := placement.Place(placement.View{Topology: c.top, Nodes: c.nodes, Now: c.now, Floors: c.inForce})
+	view := placement.View{Prefer: c.prefer, Topology: c.top, Nodes: c.nodes, Now: c.now, Floors: map[string]uint32{}}
+	for service, floor := range c.inForce {
+		if c.named(service) {
+			view.Floors[service] = floor
+		}
+	}
+	for _, p := range c.parts {
+		view.Parts = append(view.Parts, placement.Part{Service: p.Service, Where: p.Where, Min: c.inForce[keyOfFloor(p)]})
+	}
+	target, err := placement.Place(view)
 	if err != nil {
 		c.t.Fatalf("place: %v", err)
 	}
@@ -104,6 +124,7 @@ func (c *cluster) step() Step {
 func (c *cluster) stepTo(v View) Step {
 	c.t.Helper()
 	step := Next(v)
+	c.judgeParts(v, step)
 	if len(step.Moves) == 0 {
 		return step
 	}
@@ -122,8 +143,15 @@ func (c *cluster) stepTo(v View) Step {
 		}
 	}
 	before, crowd, sizes := c.readyNow(), c.bespoken(), c.poolSizes(v)
+	for len(c.finished) < len(c.committed) {
+		c.finished = append(c.finished, before)
+	}
 	c.do(step.Moves)
 	after := c.readyNow()
+	c.committed = append(c.committed, after)
+	if can := c.restraints.Canary; can != nil {
+		c.restraints.Canary = c.joined(can, step.Moves)
+	}
 	for service, n := range before {
 		if step.Gap {
 			break
@@ -140,6 +168,18 @@ func (c *cluster) stepTo(v View) Step {
 	c.waves = append(c.waves, step.Moves)
 	c.takeStock()
 	return step
+}
+
+// joined is a canary once moves are made.
+func (c *cluster) joined(can *v1.Canary, moves []*v1.Move) *v1.Canary {
+	nodes := slices.Clone(can.Nodes)
+	for _, m := range moves {
+		if m.Cause != v1.Cause_CAUSE_REPAIR {
+			nodes = append(nodes, m.Node)
+		}
+	}
+	slices.Sort(nodes)
+	return &v1.Canary{Nodes: slices.Compact(nodes), WellSince: can.WellSince}
 }
 
 // do does moves as a state machine and agents would.

@@ -45,6 +45,10 @@ func anyRestraints(t *rapid.T, c *cluster) Restraints {
 		r.Hold = holding(rapid.Bool().Draw(t, "slow"))
 	}
 	r.Open = rapid.Bool().Draw(t, "open")
+	r.AcceptGap = rapid.Bool().Draw(t, "accept gap")
+	if rapid.IntRange(0, 4).Draw(t, "paused") == 0 {
+		r.Pause = &v1.Pause{By: "anna", Time: stamp(c.now), Reason: "lunch"}
+	}
 	return r
 }
 
@@ -207,6 +211,9 @@ func TestARepairNeverWaits(t *testing.T) {
 		for range rapid.IntRange(1, 15).Draw(t, "steps") {
 			c.happen(t)
 			c.restraints = Restraints{Open: rapid.Bool().Draw(t, "order")}
+			if rapid.Bool().Draw(t, "pause") {
+				c.restraints.Pause = &v1.Pause{}
+			}
 			target := anyTarget(t, c)
 			missing := map[instance]bool{}
 			for _, l := range target.Loans {

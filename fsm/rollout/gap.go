@@ -19,7 +19,7 @@ func (b *board) stuckAt(together ...*slot) {
 // way, or will come free by itself, after which a better one may be possible. It
 // is never a repair, and touches no floor that is broken already.
 func (b *board) gap() string {
-	if b.settles || len(b.allowed.passing) > 0 || !b.quiet() {
+	if b.settles || len(b.allowed.passing) > 0 || b.allowed.tries || !b.quiet() {
 		return ""
 	}
 	steps := b.stuck

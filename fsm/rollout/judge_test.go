@@ -23,6 +23,11 @@ func (c *cluster) countReady(counted func(node string) bool) map[string]int {
 			for _, r := range n.Reports {
 				if r.Service == a.Service && a.Wanted == v1.Wanted_WANTED_SERVING && r.State == v1.ServiceState_SERVICE_STATE_SERVING {
 					counts[a.Service]++
+					for _, p := range c.parts {
+						if p.Service == a.Service && liesIn(n, p.Where) {
+							counts[keyOfFloor(p)]++
+						}
+					}
 				}
 			}
 		}
@@ -44,6 +49,9 @@ func (c *cluster) takeStock() {
 			}
 		}
 	}
+	for _, p := range c.parts {
+		asked[keyOfFloor(p)] = p.Target
+	}
 	next := map[string]uint32{}
 	for service, target := range asked {
 		if f := c.inForce[service]; f < target && ready[service] < int(target) {
@@ -57,10 +65,11 @@ func (c *cluster) takeStock() {
 	for service, n := range ready {
 		counted[service] = uint32(n)
 	}
+	c.floors = AdvanceFloors(c.floors, c.top, c.parts, nil)
 	if got := ReadyCounts(c.nodes, c.floors); !reflect.DeepEqual(got, counted) {
 		c.t.Fatalf("ReadyCounts is %v, really ready are %v", got, counted)
 	}
-	c.floors = AdvanceFloors(c.floors, c.top, nil, counted)
+	c.floors = AdvanceFloors(c.floors, c.top, c.parts, counted)
 	got := map[string]uint32{}
 	for service, f := range c.floors {
 		got[service] = f.Floor
@@ -326,7 +335,7 @@ func (c *cluster) mustBeAsPlanned(plan *v1.Plan, view View, waves [][]*v1.Move) 
 	if plan.Gapless != (len(plan.Gaps) == 0) {
 		c.t.Fatalf("gapless is %v, with %d gaps", plan.Gapless, len(plan.Gaps))
 	}
-	if !plan.Gapless {
+	if !plan.Gapless && !c.restraints.AcceptGap {
 		if first := int(plan.Gaps[0].Wave); len(waves) != first-1 {
 			c.t.Fatalf("wave %d breaks a floor, and %d came", first, len(waves))
 		}
@@ -347,8 +356,19 @@ func (c *cluster) mustBeAsPlanned(plan *v1.Plan, view View, waves [][]*v1.Move) 
 			c.t.Fatalf("wave %d is %s, announced was %s", i, got, want)
 		}
 	}
+	c.mustLeaveAsPlanned(plan, len(c.waves)-len(waves))
 	if !reflect.DeepEqual(c.view().Target.Wanted(c.top), view.Target.Wanted(c.top)) {
 		c.t.Fatalf("the target changed on the way")
+	}
+}
+
+// expectReady counts an instance for every floor that it will count for.
+func (c *cluster) expectReady(counts map[string]int, n *v1.Node, service string) {
+	counts[service]++
+	for _, p := range c.parts {
+		if p.Service == service && liesIn(n, p.Where) {
+			counts[keyOfFloor(p)]++
+		}
 	}
 }
 
@@ -363,12 +383,15 @@ func (c *cluster) judgeRestraints(v View, step Step) {
 	for _, n := range c.nodes {
 		for _, a := range n.Assignments {
 			if a.Wanted == v1.Wanted_WANTED_SERVING && !Ready(n, a.Service) && c.now.Before(a.Since.AsTime().Add(StartDeadline)) && n.State != v1.NodeState_NODE_STATE_DOWN {
-				coming[a.Service]++
+				c.expectReady(coming, n, a.Service)
 			}
 		}
 	}
 	for _, m := range step.Moves {
 		n := c.node(m.Node)
+		if v.Restraints.Pause != nil && m.Cause != v1.Cause_CAUSE_REPAIR {
+			c.t.Fatalf("%v: the rollout is paused", m)
+		}
 		for _, f := range v.Restraints.Freezes {
 			frozen := map[string]bool{
 				"all": true, "node:" + m.Node: true, "pool:" + m.Pool: true, "service:" + m.Service: true,
@@ -382,11 +405,15 @@ func (c *cluster) judgeRestraints(v View, step Step) {
 			c.t.Fatalf("%v: the node's agent does nothing", m)
 		}
 		begins := m.Action == v1.Action_ACTION_START || m.Action == v1.Action_ACTION_UNDRAIN
-		if hold := v.Restraints.Hold; hold != nil && !hold.Slow && (!begins || coming[m.Service] >= floors[m.Service]) {
+		restores := coming[m.Service] < floors[m.Service]
+		for _, p := range c.parts {
+			restores = restores || p.Service == m.Service && liesIn(n, p.Where) && coming[keyOfFloor(p)] < floors[keyOfFloor(p)]
+		}
+		if hold := v.Restraints.Hold; hold != nil && !hold.Slow && (!begins || !restores) {
 			c.t.Fatalf("%v: it restores no floor, and Roster holds: %s has %d, its floor is %d", m, m.Service, coming[m.Service], floors[m.Service])
 		}
 		if begins {
-			coming[m.Service]++
+			c.expectReady(coming, n, m.Service)
 		}
 	}
 }
@@ -419,5 +446,29 @@ func (c *cluster) judgeGap(v View, step Step, broken int) {
 	v.Restraints.AcceptGap = false
 	if without := Next(v); len(without.Moves) > 0 || len(without.Waiting) == 0 {
 		c.t.Fatalf("%s breaks a floor, and %s could be done", write(step.Moves), write(without.Moves))
+	}
+}
+
+// mustLeaveAsPlanned: what each wave leaves is what was announced.
+func (c *cluster) mustLeaveAsPlanned(plan *v1.Plan, before int) {
+	c.t.Helper()
+	for i, w := range plan.Waves {
+		committed, finished := c.committed[before+i], c.readyNow()
+		if before+i < len(c.finished) {
+			finished = c.finished[before+i]
+		}
+		told := map[string]bool{}
+		for _, r := range w.Ready {
+			key := FloorKey(r.Service, r.Part)
+			told[key] = true
+			if int(r.Committed) != committed[key] || int(r.Settled) != finished[key] {
+				c.t.Fatalf("wave %d was to leave %d %s, then %d; it left %d, then %d\n%s", i, r.Committed, key, r.Settled, committed[key], finished[key], c.story())
+			}
+		}
+		for key := range committed {
+			if !told[key] {
+				c.t.Fatalf("wave %d says nothing of %s", i, key)
+			}
+		}
 	}
 }

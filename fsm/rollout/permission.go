@@ -12,6 +12,7 @@ type permission struct {
 	// Nodes where a move is held by something that ends by itself.
 	passing map[string]bool
 	canary  *canary          // nil: nothing has to go first
+	tries   bool             // something waits for it
 	asks    map[moveKey]bool // of held moves, so that each is told once
 	// Moves of approved plans.
 	approved map[moveKey]bool
@@ -115,7 +116,7 @@ func (b *board) ask(s *slot, m *v1.Move) (why string, ok bool) {
 		return why, false
 	}
 	if why := b.allowed.canary.waits(s, m); why != "" {
-		b.allowed.passing[m.GetNode()] = true
+		b.allowed.tries = true
 		return why, false
 	}
 	if b.v.only != v1.Cause_CAUSE_UNSPECIFIED || b.allowed.approved[keyOf(m)] || b.drains(s, m) {
@@ -134,7 +135,7 @@ func (b *board) drains(s *slot, m *v1.Move) bool {
 
 // grant notes what a permitted move takes up.
 func (b *board) grant(s *slot, m *v1.Move) {
-	b.allowed.canary.join(m)
+	b.allowed.canary.join(s, m)
 	switch m.GetAction() {
 	case v1.Action_ACTION_START, v1.Action_ACTION_UNDRAIN:
 		b.allowed.expect(b.ledger, s.host.Node, m.GetService())

@@ -22,9 +22,16 @@ const (
 
 func anyNodes(t *rapid.T, least, most int, g groups) []*v1.Node {
 	var nodes []*v1.Node
+	local := ""
+	if rapid.IntRange(0, 5).Draw(t, "local") == 0 {
+		local = rapid.SampledFrom(five).Draw(t, "local service")
+	}
 	for i := range rapid.IntRange(least, most).Draw(t, "nodes") {
 		n := newNode(fmt.Sprintf("node-%d", i+1), rapid.SampledFrom([]string{"a1", "a2", "b1"}).Draw(t, "zone"))
 		for _, c := range n.Claims.Services {
+			if c.Name == local && rapid.Bool().Draw(t, "holds") {
+				c.Data = v1.Data_DATA_LOCAL
+			}
 			if g == oneGroup || g == someGroup && rapid.Bool().Draw(t, "grouped") {
 				c.ChangeMode, c.RestartGroup = v1.ChangeMode_CHANGE_MODE_RESTART, "g"
 				if g == someGroup {
@@ -47,10 +54,12 @@ func anyTopology(t *rapid.T) *v1.Topology {
 		switch rapid.IntRange(0, 3).Draw(t, "kind") {
 		case 0:
 			p = all(name, services...)
+			p.Shared = rapid.IntRange(0, 3).Draw(t, "shared") == 0
 		case 1:
 			p = weight(name, uint32(rapid.IntRange(1, 5).Draw(t, "weight")), services...)
 		default:
 			p = count(name, uint32(rapid.IntRange(1, 4).Draw(t, "count")), services...)
+			p.Shared = rapid.IntRange(0, 3).Draw(t, "shared") == 0
 		}
 		if rapid.IntRange(0, 4).Draw(t, "where") == 0 {
 			in("region", rapid.SampledFrom([]string{"a", "b"}).Draw(t, "region"), p)
@@ -68,8 +77,37 @@ func anyFloors(t *rapid.T, c *cluster, top *v1.Topology) *v1.Topology {
 	seats := c.seatsOf(top)
 	for _, s := range top.Services {
 		s.Floor = proto.Uint32(uint32(rapid.IntRange(0, seats[s.Name]).Draw(t, "floor")))
+		if rapid.IntRange(0, 3).Draw(t, "parts") == 0 {
+			anyPart(t, c, top, s)
+		}
 	}
 	return top
+}
+
+// anyPart draws a floor over a part of the nodes, no higher than the target has
+// seats there.
+func anyPart(t *rapid.T, c *cluster, top *v1.Topology, s *v1.Service) {
+	wanted := place(t, top, c.nodes).Wanted(top)
+	zones := map[string]int{}
+	for _, n := range c.nodes {
+		if _, seated := wanted[n.Id][s.Name]; seated {
+			zones[n.Zone]++
+		}
+	}
+	if rapid.Bool().Draw(t, "per") {
+		least := len(c.nodes)
+		for _, n := range zones {
+			least = min(least, n)
+		}
+		s.Floors = append(s.Floors, &v1.Floor{Min: uint32(rapid.IntRange(1, least).Draw(t, "min")), Per: "zone"})
+		return
+	}
+	if zones["a1"]+zones["a2"] > 0 {
+		s.Floors = append(s.Floors, &v1.Floor{
+			Min:   uint32(rapid.IntRange(1, zones["a1"]+zones["a2"]).Draw(t, "min")),
+			Where: map[string]*v1.LabelValues{"zone": {Values: []string{"a2", "a1"}}},
+		})
+	}
 }
 
 // spareFloors draws floors that leave one ready node to spare, in the target and
@@ -81,7 +119,7 @@ func spareFloors(t *rapid.T, c *cluster, top *v1.Topology) *v1.Topology {
 		if n := ready[s.Name]; n > 0 {
 			most = min(most, n-1)
 		}
-		s.Floor = proto.Uint32(uint32(rapid.IntRange(0, max(0, most)).Draw(t, "floor")))
+		s.Floor, s.Floors = proto.Uint32(uint32(rapid.IntRange(0, max(0, most)).Draw(t, "floor"))), nil
 	}
 	return top
 }
@@ -248,7 +286,7 @@ func TestWhatIsNotRefusedBreaksNoFloorAndWhatIsRefusedWould(t *testing.T) {
 
 // lossOf does moves on a copy and names a service whose floor that breaks.
 func (c *cluster) lossOf(moves []*v1.Move, before map[string]int) string {
-	sketch := &cluster{t: c.t, top: c.top, now: c.now, rev: c.rev, repairs: map[instance]bool{}}
+	sketch := &cluster{t: c.t, parts: c.parts, top: c.top, now: c.now, rev: c.rev, repairs: map[instance]bool{}}
 	for _, n := range c.nodes {
 		sketch.nodes = append(sketch.nodes, proto.CloneOf(n))
 	}
