@@ -19,8 +19,12 @@ func shortageWords(shortages []*v1.Shortage) string {
 }
 
 // ShortageMend says what would fill a topology that today's nodes cannot: the
-// words that Apply itself refuses it with. effective and target belong together.
-func ShortageMend(s *State, effective *v1.Topology, target *placement.Target, now time.Time) string {
+// words that Apply itself refuses it with.
+func ShortageMend(s *State, effective *v1.Topology, now time.Time) string {
+	target, err := placement.Place(Placement(s, effective, now))
+	if err != nil {
+		target = &placement.Target{}
+	}
 	return shortageMend(&s.core, effective, target, s.Nodes(), s.Freezes(), now)
 }
 

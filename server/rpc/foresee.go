@@ -101,8 +101,8 @@ func foreseen(ctx context.Context, state *fsm.State, requestID string, c *storev
 	case err != nil:
 		return err
 	case slices.Contains(plan.GetNeeds(), fsm.NeedAcceptShortage) && !c.GetAcceptShortage():
-		return problem.New(codes.FailedPrecondition, problem.Shortage, "today's nodes cannot fill it: %s; add nodes, ask for less, or use --accept-shortage",
-			strings.TrimRight(shortageSentence(p.fileName, plan), "."))
+		return problem.New(codes.FailedPrecondition, problem.Shortage, "today's nodes cannot fill it: %s; %s, or use --accept-shortage",
+			strings.TrimRight(shortageSentence(p.fileName, plan), "."), fsm.ShortageMend(state, topology.Effective(p.topology), timeOf(state)))
 	case len(plan.GetUnkept()) > 0:
 		return problem.New(codes.FailedPrecondition, problem.Survives, "it promises under `survives` what would not be true: %s; mend that, or promise less",
 			strings.TrimRight(first(plan.GetUnkept(), "; "), "."))
