@@ -136,8 +136,16 @@ func (x *explaining) without(k int) []int {
 // besideShared compares the members of a shared pool with those that it would
 // have if the node were one: the best of them differ in one node.
 func (x *explaining) besideShared(k int) string {
+	strained := x.strained
+	defer func() { x.strained = strained }()
+	at, best := x.beside(k)
+	return x.comparison(k, []int{k}, at, best)
+}
+
+// beside goes back to when the members of a shared pool were chosen.
+func (x *explaining) beside(k int) (at, best []int) {
 	x.given = make([]bool, len(x.nodes)*len(x.services))
-	at := make([]int, len(x.nodes))
+	at = make([]int, len(x.nodes))
 	lost := x.filled.got[k] < x.sizes.wanted[k]
 	for i := range x.nodes {
 		at[i] = unseated
@@ -151,11 +159,7 @@ func (x *explaining) besideShared(k int) string {
 		}
 		lost = lost || x.nodes[i].barrier[k] == gone
 	}
-	strained := x.strained
-	x.strained = strained || lost
-	defer func() { x.strained = strained }()
-	x.places([]int{k})
-	var best []int
+	x.strained = x.strained || lost
 	var least cost
 	for i := range at {
 		if at[i] != k {
@@ -167,7 +171,7 @@ func (x *explaining) besideShared(k int) string {
 			best, least = other, c
 		}
 	}
-	return x.comparison(k, []int{k}, at, best)
+	return at, best
 }
 
 // ruleText says which of a pool's rules keeps the node out; empty: none does.

@@ -40,6 +40,7 @@ func Conflicts(v View) []*v1.Conflict {
 		}
 		pools = slices.DeleteFunc(pools, func(k int) bool { return slices.Contains(told, k) })
 	}
+	found = append(found, p.shares(v, apart)...)
 	for s, service := range p.services {
 		if service.GetFloor() == 0 || !p.mayFallShort(s) {
 			continue

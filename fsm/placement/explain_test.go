@@ -187,8 +187,12 @@ func bestForced(t *rapid.T, v View, node string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for k := range x.own {
-		if n := &x.nodes[x.node]; n.barrier[k] != free || x.at[x.node] == k || x.filled.got[k] == 0 || x.pools[k].watched {
+	for k := range x.pools {
+		if n := &x.nodes[x.node]; n.barrier[k] != free || x.seats.has(x.node, k) || x.filled.got[k] == 0 || x.pools[k].watched {
+			continue
+		}
+		if k >= x.own {
+			bestBeside(t, x, k)
 			continue
 		}
 		rivals, forced := x.among(k)
@@ -232,4 +236,27 @@ func bestForced(t *rapid.T, v View, node string) {
 			t.Fatalf("%s would be better in %s: %v, not %v%s", node, x.pools[k].GetName(), best, now, describe(v.Topology, v.Nodes))
 		}
 	}
+}
+
+// bestBeside tries every choice of the members of a shared pool with a node.
+func bestBeside(t *rapid.T, x *explaining, k int) {
+	strained := x.strained
+	at, forced := x.beside(k)
+	mine := x.bill([]int{k}, forced)
+	if was := x.bill([]int{k}, at); mine.less(&was) {
+		t.Fatalf("%v costs %v, and %v %v%s", at, was, forced, mine, describe(x.view.Topology, x.view.Nodes))
+	}
+	for set := range 1 << len(x.nodes) {
+		try, seats := make([]int, len(x.nodes)), 0
+		for i := range try {
+			try[i] = unseated
+			if set&(1<<i) != 0 && x.nodes[i].barrier[k] == free {
+				try[i], seats = k, seats+1
+			}
+		}
+		if c := x.bill([]int{k}, try); try[x.node] == k && seats == x.filled.got[k] && c.less(&mine) {
+			t.Fatalf("%v costs %v, but %v %v%s", forced, mine, try, c, describe(x.view.Topology, x.view.Nodes))
+		}
+	}
+	x.strained = strained
 }
