@@ -12,6 +12,8 @@ import (
 const picky = `name: picky
 pools:
   - {name: imap, services: [imap], count: 1, where: {disk: [fast]}, spread: [rack]}
+services:
+  - {name: imap, floor: 0, floors: [{min: 1, per: hall}]}
 `
 
 func TestWhatAPassLooksAtIsNewsAndOtherLabelsAreNot(t *testing.T) {
@@ -31,6 +33,16 @@ func TestWhatAPassLooksAtIsNewsAndOtherLabelsAreNot(t *testing.T) {
 		{"many of them", func(log *fixture.Log) { label("bench", "1")(log); label("bench", "2")(log) }, false},
 		{"a label that a pool wants", label("disk", "fast"), true},
 		{"a label that a pool is spread over", label("rack", "r1"), true},
+		{"a label by which a floor goes", label("hall", "h1"), true},
+		{"what is asked of parts of the nodes", func(log *fixture.Log) {
+			log.Must(&storev1.Command{Command: &storev1.Command_MoveAssignments{MoveAssignments: &storev1.MoveAssignments{
+				TopologyRevision: log.Machine.State().Topology().GetRevision(), WithParts: true,
+				Parts: []*storev1.FloorInForce{{Service: "imap", Target: 1, Where: map[string]*v1.LabelValues{"hall": {Values: []string{"h1"}}}}},
+			}}})
+		}, true},
+		{"a rollout that waits", func(log *fixture.Log) {
+			log.Must(&storev1.Command{Command: &storev1.Command_PauseRollout{PauseRollout: &storev1.PauseRollout{Paused: true}}})
+		}, true},
 		{"a label that is no news, then one that is", func(log *fixture.Log) { label("bench", "1")(log); label("disk", "slow")(log) }, true},
 		{"a topology", func(log *fixture.Log) { log.Apply(two) }, true},
 		{"a new node", func(log *fixture.Log) { log.Register("node-2", "imap") }, true},

@@ -136,7 +136,9 @@ func TestOneQuestionIsWorkedOnAtATimeAndTooManyAreTurnedAway(t *testing.T) {
 		go ask(t.Context(), n+2)
 	}
 	until(t, func() bool { return len(desk.line) == mostAtDesk })
-	_, err := atDesk(t.Context(), desk, func() (int, error) { t.Error("it was worked on"); return 0, nil })
+	turned, end := context.WithTimeout(t.Context(), 10*time.Second)
+	defer end()
+	_, err := atDesk(turned, desk, func() (int, error) { return 0, errors.New("it was worked on") })
 	checkRefusal(t, err, want{codes.ResourceExhausted, "BUSY", "ask another one"})
 	leave()
 	if err := <-answers; status.Code(err) != codes.Canceled {
