@@ -237,6 +237,23 @@ func TestACanaryIsWhatAWaveMovedFirst(t *testing.T) {
 		t.Errorf("the loop is told %v", r.Canary)
 	}
 	b.refuse(ReasonUnsettled, b.settle())
+	// What is known already joins nothing.
+	b.mustDo(b.wave(rebalance(start("node-1", "imap")), rebalance(undrain("node-3", "imap"))))
+	b.mustDo(drainOf("node-4", time.Minute))
+	if now := b.m.State().RolloutOrder().GetCanary(); now != c {
+		t.Errorf("the canary is %v", now)
+	}
+	// Another topology tries first with other nodes, or not at all.
+	again := proto.CloneOf(b.m.State().Topology().GetTopology())
+	again.Name = "again"
+	b.topology(again)
+	if c := b.m.State().RolloutOrder().GetCanary(); c == nil || len(c.GetNodes()) != 0 {
+		t.Errorf("another topology begins with %v", c)
+	}
+	b.topology(unified("imap"))
+	if c := b.m.State().RolloutOrder().GetCanary(); c != nil {
+		t.Errorf("a topology without canary begins with %v", c)
+	}
 }
 
 func TestACanaryThatStaysWellLetsTheRestFollow(t *testing.T) {
@@ -259,6 +276,9 @@ func TestACanaryThatStaysWellLetsTheRestFollow(t *testing.T) {
 	stale := b.verdict()
 	stale.Order--
 	b.refuse(ReasonStaleOrder, stale)
+	never := b.verdict()
+	never.WellSince = &timestamppb.Timestamp{Nanos: -1}
+	b.refuse(ReasonInvalid, never)
 	passed := b.verdict()
 	passed.Passed = true
 	b.mustDo(passed)
