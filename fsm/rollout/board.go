@@ -32,6 +32,8 @@ type board struct {
 	outlooks map[string]outlook // by service
 	unproved map[seatOf]*slot   // a member that was lost too lately, or nil
 	moves    []*v1.Move
+	ties     *ties                   // nil: nobody waits for a drain that takes long
+	busy     map[tie]bool            // what waits, by root
 	parts    []*storev1.FloorInForce // what the target asks of parts
 	// Why nothing more could be done, see wait.go.
 	blocked []string

@@ -24,6 +24,7 @@ type failer interface {
 // after, and holds each wave against the design's sentences.
 type cluster struct {
 	t      failer
+	bound  time.Duration // of drains
 	top    *v1.Topology
 	nodes  []*v1.Node
 	floors map[string]*storev1.FloorInForce
@@ -49,7 +50,7 @@ type cluster struct {
 
 func newCluster(t failer, top *v1.Topology, nodes []*v1.Node, floors map[string]*storev1.FloorInForce) *cluster {
 	c := &cluster{
-		t: t, now: noon, deaf: map[string]bool{}, broken: map[instance]bool{}, calm: true,
+		t: t, bound: time.Minute, now: noon, deaf: map[string]bool{}, broken: map[instance]bool{}, calm: true,
 		inForce: map[string]uint32{}, floors: floors, repairs: map[instance]bool{},
 	}
 	for service, f := range floors {
@@ -191,7 +192,7 @@ func (c *cluster) do(moves []*v1.Move) {
 		switch m.Action {
 		case v1.Action_ACTION_START:
 			if a == nil {
-				a = &v1.Assignment{Service: m.Service, Node: m.Node, Since: stamp(c.now), Drain: durationpb.New(time.Minute)}
+				a = &v1.Assignment{Service: m.Service, Node: m.Node, Since: stamp(c.now), Drain: durationpb.New(c.bound)}
 				n.Assignments = append(n.Assignments, a)
 				c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_STARTING)
 				touched = true
@@ -204,7 +205,7 @@ func (c *cluster) do(moves []*v1.Move) {
 				c.repairs[instance{n.Id, m.Service}] = true // without a seat it joins nothing
 			}
 		case v1.Action_ACTION_DRAIN:
-			a.Drain = durationpb.New(DrainBound(n, time.Minute, c.now))
+			a.Drain = durationpb.New(DrainBound(n, c.bound, c.now))
 			a.Wanted, a.Since, a.Revision = v1.Wanted_WANTED_DRAINING, stamp(c.now), c.rev
 			if Ready(n, m.Service) || reported(n, m.Service) == v1.ServiceState_SERVICE_STATE_SERVING {
 				c.report(n, m.Service, v1.ServiceState_SERVICE_STATE_DRAINING)

@@ -13,7 +13,7 @@ import (
 func (b *board) drain(careful bool) {
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
-			if s.taken() || s.wantedHere() || s.assignment == nil || !s.serves() || s.phase == dark {
+			if s.taken() || s.wantedHere() || b.waits(s) || s.assignment == nil || !s.serves() || s.phase == dark {
 				continue
 			}
 			if !careful && len(b.moves) > 0 {

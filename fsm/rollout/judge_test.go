@@ -143,7 +143,7 @@ func (c *cluster) movingNow(started map[string]bool, still map[string]map[string
 		for _, a := range n.Assignments {
 			since := a.Since.AsTime()
 			starting := a.Wanted == v1.Wanted_WANTED_SERVING && !Ready(n, a.Service) && c.now.Before(since.Add(time.Minute))
-			over := reported(n, a.Service) != v1.ServiceState_SERVICE_STATE_DRAINING || !c.now.Before(since.Add(70*time.Second))
+			over := reported(n, a.Service) != v1.ServiceState_SERVICE_STATE_DRAINING || !c.now.Before(since.Add(a.Drain.AsDuration()+StopGrace))
 			leaving := a.Wanted == v1.Wanted_WANTED_DRAINING && !still[n.Id][a.Service] && !(started[a.Pool] && over)
 			if starting && !c.repairs[instance{n.Id, a.Service}] || leaving {
 				if crowd[a.Pool] == nil {

@@ -9,7 +9,8 @@ import (
 // Next decides the next wave. While a move of the wave before is still waited
 // for, it proposes only what touches no service, as calling off drains and
 // changes of seat, and repairs, which wait for nobody; nor does a seat that an
-// order gives to a service under its floor.
+// order gives to a service under its floor. What is not tied to a drain waits for
+// it no longer than for a start.
 //
 // Where nothing else can be done, nothing is on its way, and only floors are in
 // the way, it proposes the least harmful step that breaks one, if the operator
@@ -28,10 +29,10 @@ func decide(v View) (*board, Step) {
 	b.undrain()
 	b.start(v1.Cause_CAUSE_REPAIR)
 	if b.underway() {
-		b.startForFloors()
+		b.startWhere(v1.Cause_CAUSE_REBALANCE, b.passesWaves)
 	} else {
 		b.stop()
-		b.start(v1.Cause_CAUSE_REBALANCE)
+		b.startWhere(v1.Cause_CAUSE_REBALANCE, func(s *slot) bool { return !b.waits(s) || b.passesWaves(s) })
 		b.drain(true)
 		if len(b.moves) == 0 {
 			b.drain(false)
@@ -44,24 +45,6 @@ func decide(v View) (*board, Step) {
 	step := Step{Gap: why != "", why: why, Moves: b.moves, Held: b.allowed.held, Waiting: b.waiting(), Parts: b.parts}
 	step.Done = len(step.Moves) == 0 && len(step.Waiting) == 0
 	return b, step
-}
-
-// underway: a move is still waited for. A drain that an older topology began is
-// not, since it may take long, and neither is one that empties a node for the
-// operator.
-func (b *board) underway() bool {
-	for _, h := range b.hosts {
-		for _, s := range h.slots {
-			if s.phase == starting || s.phase == draining && !s.taken() && b.current(s) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-func (b *board) current(s *slot) bool {
-	return s.assignment.GetRevision() == b.v.Revision && s.host.GetSettings().GetDrain() == nil
 }
 
 // reseat gives services that stay where they are to the pool that wants them
@@ -143,11 +126,6 @@ func (b *board) undrain() {
 // restart group together: that is one restart.
 func (b *board) start(cause v1.Cause) {
 	b.startWhere(cause, func(*slot) bool { return true })
-}
-
-// startForFloors begins the seats that an order gives to a service under its floor.
-func (b *board) startForFloors() {
-	b.startWhere(v1.Cause_CAUSE_REBALANCE, func(s *slot) bool { return !s.borrowed && b.short(s) })
 }
 
 func (b *board) startWhere(cause v1.Cause, wanted func(*slot) bool) {

@@ -286,7 +286,7 @@ func TestWhatIsNotRefusedBreaksNoFloorAndWhatIsRefusedWould(t *testing.T) {
 
 // lossOf does moves on a copy and names a service whose floor that breaks.
 func (c *cluster) lossOf(moves []*v1.Move, before map[string]int) string {
-	sketch := &cluster{t: c.t, parts: c.parts, top: c.top, now: c.now, rev: c.rev, repairs: map[instance]bool{}}
+	sketch := &cluster{t: c.t, bound: c.bound, parts: c.parts, top: c.top, now: c.now, rev: c.rev, repairs: map[instance]bool{}}
 	for _, n := range c.nodes {
 		sketch.nodes = append(sketch.nodes, proto.CloneOf(n))
 	}

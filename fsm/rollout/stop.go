@@ -12,7 +12,7 @@ import (
 func (b *board) stop() {
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
-			if s.taken() || s.wantedHere() || s.phase != drained && !s.hopeless() {
+			if s.taken() || s.wantedHere() || b.waits(s) || s.phase != drained && !s.hopeless() {
 				continue
 			}
 			if !h.heard {

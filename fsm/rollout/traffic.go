@@ -99,18 +99,18 @@ func (s *slot) moves() bool {
 func (b *board) room(node string, pools []string, action v1.Action) (full string, ok bool) {
 	for _, pool := range pools {
 		t := b.traffic(pool)
-		n := len(t.moving)
-		switch {
-		case t.moving[node] && !t.held[node] && !t.unsure[node]:
-			continue
-		case action == v1.Action_ACTION_START:
-			if n -= len(t.held); t.unsure[node] && !t.held[node] {
+		n, limit := len(t.moving), max(1, t.limit)
+		if t.moving[node] && !t.held[node] && !t.unsure[node] && n <= limit {
+			continue // it makes no difference
+		}
+		if action == v1.Action_ACTION_START {
+			if n -= len(t.held); t.moving[node] && !t.held[node] {
 				n--
 			}
-		case t.held[node] || t.unsure[node]:
+		} else if t.moving[node] {
 			n--
 		}
-		if n >= max(1, t.limit) {
+		if n >= limit {
 			return pool, false
 		}
 	}
