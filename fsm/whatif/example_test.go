@@ -108,7 +108,7 @@ func TestAPoolIsEnlargedWhereNodesAreFree(t *testing.T) {
 }
 
 func TestNoMendLeavesAnotherPoolShort(t *testing.T) {
-	c := offline(t, "name: both\npools:\n  - {name: files, services: [webdav], count: 2}\n  - {name: mail, services: [imap], count: 2}\n", []byte(`[{id: "node-[1-4]"}]`))
+	c := offline(t, "name: both\npools:\n  - {name: files, services: [webdav], count: 2, priority: 1}\n  - {name: mail, services: [imap], count: 2}\n", []byte(`[{id: "node-[1-4]"}]`))
 	want := []string{
 		"nodes node-1 node-2: a shared pool with webdav on other nodes: {name: webdav-elsewhere, services: [webdav], count: 1, shared: true, exclude: [node-1, node-2]}",
 		"nodes node-3 node-4: a shared pool with imap on other nodes: {name: imap-elsewhere, services: [imap], count: 1, shared: true, exclude: [node-3, node-4]}",
