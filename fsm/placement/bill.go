@@ -11,14 +11,12 @@ import (
 // bill adds up what a choice of the members of some pools costs.
 func (p *problem) bill(pools []int, at []int) cost {
 	var sum cost
-	g := &graph{p: p}
 	for i, k := range at {
 		if !slices.Contains(pools, k) {
 			continue
 		}
 		c := p.memberCost(i, k)
 		sum.add(&c)
-		sum[partOrder] += int64(i) * int64(g.weight(k))
 	}
 	for _, k := range pools {
 		for _, q := range p.pools[k].quotas {

@@ -131,7 +131,7 @@ func (c *choosing) compare(t *rapid.T, target *Target, at []int, gaps map[string
 					return
 				}
 			}
-			if price := c.price(try); slices.Compare(price, best) < 0 {
+			if price := c.price(try); slices.Compare(price, best) < 0 || slices.Equal(price, best) && c.earlier(try, bestAt) {
 				best, bestAt = price, slices.Clone(try)
 			}
 			return
@@ -149,12 +149,23 @@ func (c *choosing) compare(t *rapid.T, target *Target, at []int, gaps map[string
 	}
 	walk(0)
 	crossing := slices.ContainsFunc(target.Spreads, func(b *v1.SpreadBound) bool { return slices.Contains(c.pools, c.p.byName[b.Pool]) })
-	if !crossing && slices.Compare(best, mine) < 0 {
+	if !crossing && !slices.Equal(bestAt, at) {
 		t.Fatalf("%v costs %v, but %v was chosen, for %v%s", bestAt, best, at, mine, describe(c.v.Topology, c.v.Nodes))
 	}
 	if crossing {
 		c.measure(t, target, at, mine, bestAt, best, gaps)
 	}
+}
+
+// earlier: node by node, by rank, the first one that differs is in an earlier
+// pool of the file.
+func (c *choosing) earlier(a, b []int) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return b[i] == unseated || a[i] != unseated && a[i] < b[i]
+		}
+	}
+	return false
 }
 
 // measure compares what keys that cross come to with the best choice.

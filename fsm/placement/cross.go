@@ -90,7 +90,7 @@ func (g *graph) rechoose(k int) bool {
 	for at := range f.arcs {
 		for unit, x := range f.arcs[at].node {
 			if unit >= f.arcs[at].count && g.at[x.node] == k {
-				g.put(x.node, unseated)
+				g.at[x.node] = unseated
 				changed = true
 			}
 		}
@@ -98,7 +98,7 @@ func (g *graph) rechoose(k int) bool {
 	for at := range f.arcs {
 		for unit, x := range f.arcs[at].node {
 			if unit < f.arcs[at].count && g.at[x.node] != k {
-				g.put(x.node, k)
+				g.at[x.node] = k
 				changed = true
 			}
 		}
@@ -127,12 +127,13 @@ func (g *graph) costAt(i, k int) (cost, bool) {
 		return cost{}, true
 	}
 	class := &g.classes[g.class[i]]
-	at := slices.Index(class.open, k)
+	at := class.at(k)
 	if at < 0 {
 		return cost{}, false
 	}
 	c := class.costs[at]
-	g.refine(&c, i, unseated, k)
+	c[partOrder] += int64(i)
+	c[partTie] += noise(g.p.nodes[i].GetId()) * int64(k+1)
 	return c, true
 }
 
@@ -163,8 +164,7 @@ func (g *graph) swap(k int) bool {
 			return changed
 		}
 		j := g.at[b]
-		g.put(a, j)
-		g.put(b, k)
+		g.at[a], g.at[b] = j, k
 		changed = true
 	}
 }
@@ -173,11 +173,12 @@ func (g *graph) swap(k int) bool {
 // those, the one with the highest rank.
 func (g *graph) members(in func(k int) bool) []int {
 	var nodes []int
-	for number := range g.classes {
-		for at := range g.classes[number].piles {
-			if m := &g.classes[number].piles[at]; m.count > 0 && in(m.pool) {
-				nodes = append(nodes, g.first(m, false))
-			}
+	known := map[[2]int]bool{}
+	for i := len(g.at) - 1; i >= 0; i-- {
+		key := [2]int{int(g.class[i]), g.at[i]}
+		if in(g.at[i]) && !known[key] {
+			known[key] = true
+			nodes = append(nodes, i)
 		}
 	}
 	return nodes
@@ -328,4 +329,17 @@ func leastSquares(room []int, units int) uint64 {
 		units -= share
 	}
 	return sum
+}
+
+// noise is a number of a node without a pattern: FNV-1a with a final mix, as ids
+// often differ in their last byte only.
+func noise(id string) int64 {
+	h := uint64(14695981039346656037)
+	for i := 0; i < len(id); i++ {
+		h = (h ^ uint64(id[i])) * 1099511628211
+	}
+	h ^= h >> 33
+	h *= 0xff51afd7ed558ccd
+	h ^= h >> 33
+	return int64(h >> 38)
 }

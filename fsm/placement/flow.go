@@ -48,23 +48,16 @@ func (a *arc) unit(count int) cost {
 
 // send sends one unit more along the cheapest way.
 func (f *flow) send(from, to int) bool {
-	type arrival struct {
-		arc     int
-		cost    cost
-		seen    bool
-		settled bool
-	}
-	arrivals := make([]arrival, len(f.touching))
-	arrivals[from] = arrival{arc: -1, seen: true}
-	queue := []reached{{vertex: from}}
-	for len(queue) > 0 && !arrivals[to].settled {
-		v := queue[0].vertex
-		pop(&queue, nearer)
-		if arrivals[v].settled {
-			continue
-		}
+	arrivals := make([]struct {
+		arc           int
+		seen, settled bool
+	}, len(f.touching))
+	queue := newQueue(len(f.touching))
+	queue.push(from, &cost{})
+	for queue.len() > 0 && !arrivals[to].settled {
+		v := queue.pop()
 		arrivals[v].settled = true
-		here := arrivals[v].cost
+		here := queue.cost[v]
 		here.add(&f.potential[v])
 		for _, at := range f.touching[v] {
 			a := &f.arcs[at]
@@ -81,9 +74,9 @@ func (f *flow) send(from, to int) bool {
 				continue
 			}
 			c.sub(&f.potential[w])
-			if x := &arrivals[w]; !x.settled && (!x.seen || c.less(&x.cost)) {
-				*x = arrival{arc: at, cost: c, seen: true}
-				push(&queue, reached{c, w}, nearer)
+			if x := &arrivals[w]; w != from && !x.settled && (!x.seen || c.less(&queue.cost[w])) {
+				x.arc, x.seen = at, true
+				queue.push(w, &c)
 			}
 		}
 	}
@@ -92,8 +85,8 @@ func (f *flow) send(from, to int) bool {
 	}
 	for v := range arrivals {
 		if arrivals[v].settled {
-			f.potential[v].add(&arrivals[v].cost)
-			f.potential[v].sub(&arrivals[to].cost)
+			f.potential[v].add(&queue.cost[v])
+			f.potential[v].sub(&queue.cost[to])
 		}
 	}
 	for v := to; v != from; {

@@ -22,16 +22,16 @@ type graph struct {
 	outside  [][]int64  // by pool, then place: floors over parts that it lies outside of
 	samples  []int      // a node of each place
 	classes  []class
-	class    []int32   // of each node
-	here     [][]int32 // by vertex: classes with nodes there
+	class    []int32  // of each node
+	sample   []int    // a node of each class
+	offers   []offers // by pool
+	here     [][]pile // by vertex: the piles there
 	// With these added, no edge has a negative cost, see augment. They are zero
 	// where nobody has a seat: no seat is cheaper than none.
 	potential []cost
 	steps     []step // of the last way, and the vertices that it touched
 	touched   []int
-	queue     []reached
-	nodeHash  []uint64
-	poolHash  []uint64 // by pool
+	queue     queue
 }
 
 type vertex struct {
@@ -51,19 +51,19 @@ func newGraph(p *problem, pools []int) *graph {
 		p: p, pools: pools, at: make([]int, len(p.nodes)), seats: make([]int, len(p.pools)), samples: p.places(pools),
 		root: make([]int, len(p.pools)), leaf: make([][]int, len(p.pools)), outside: make([][]int64, len(p.pools)),
 		nested: make([][]family, len(p.pools)), crossing: make([][]family, len(p.pools)),
-		nodeHash: make([]uint64, len(p.nodes)), poolHash: make([]uint64, len(p.pools)),
 	}
 	for i := range p.nodes {
 		g.at[i] = unseated
-		g.nodeHash[i] = hash(p.nodes[i].GetId())
 	}
+	g.offers = make([]offers, len(p.pools))
 	for _, k := range pools {
-		g.poolHash[k] = hash(p.pools[k].GetName())
+		g.offers[k].stale = true
 		g.addPool(k)
 	}
 	g.idle = g.add(vertex{pool: unseated, parent: -1})
 	g.potential, g.steps = make([]cost, len(g.vertices)), make([]step, len(g.vertices))
-	g.here = make([][]int32, len(g.vertices))
+	g.here = make([][]pile, len(g.vertices))
+	g.queue = newQueue(len(g.vertices))
 	g.classify()
 	return g
 }
@@ -93,16 +93,6 @@ func (g *graph) addPool(k int) {
 	})
 }
 
-func (g *graph) count(node, k, by int) {
-	if k == unseated {
-		return
-	}
-	g.seats[k] += by
-	for v := g.leaf[k][g.p.nodes[node].location]; v >= 0; v = g.vertices[v].parent {
-		g.vertices[v].count += by
-	}
-}
-
 // price is what a member more costs where there are count.
 func (v *vertex) price(count int) int64 {
 	switch {
@@ -112,43 +102,4 @@ func (v *vertex) price(count int) int64 {
 		return 0
 	}
 	return v.unit
-}
-
-// weight orders pools by what the rank of a member counts.
-func (g *graph) weight(k int) int {
-	switch {
-	case k == unseated:
-		return 0
-	case k >= g.p.own:
-		return 1
-	}
-	return g.p.own - k
-}
-
-// fine is what tells a node in a pool apart from others of its class.
-func (g *graph) fine(node, k int) (order, tie int64) {
-	if k == unseated {
-		return 0, 0
-	}
-	return int64(node) * int64(g.weight(k)), mix(g.nodeHash[node], g.poolHash[k])
-}
-
-// hash is FNV-1a.
-func hash(s string) uint64 {
-	h := uint64(14695981039346656037)
-	for i := 0; i < len(s); i++ {
-		h = (h ^ uint64(s[i])) * 1099511628211
-	}
-	return h
-}
-
-// mix makes a number below 2^40 of a node and a pool, without a pattern.
-func mix(node, pool uint64) int64 {
-	h := node ^ (pool*0x9e3779b97f4a7c15 + 0x632be59bd9b4e019)
-	h ^= h >> 33
-	h *= 0xff51afd7ed558ccd
-	h ^= h >> 33
-	h *= 0xc4ceb9fe1a85ec53
-	h ^= h >> 33
-	return int64(h >> 24)
 }

@@ -29,40 +29,49 @@ func (p *problem) choose(pools []int, got []int) []int {
 	}
 	p.findQuotas(pools, got)
 	g := newGraph(p, pools)
-	for i := range p.nodes {
-		for _, k := range pools {
-			if p.nodes[i].holds[k] && p.nodes[i].barrier[k] == free {
-				g.put(i, k)
-				break
-			}
-		}
-	}
-	if !g.straighten(len(pools) + 4) {
+	if g.hold() && !g.straighten(len(pools)+4) {
 		g = newGraph(p, pools)
 	}
+	left := 0
 	for _, k := range pools {
 		for g.seats[k] > got[k] {
-			if !g.augment(g.root[k], g.idle) {
+			if !g.augment(g.root[k], func(k int) bool { return k == unseated }) {
 				if p.unbind() {
 					return p.choose(pools, got)
 				}
 				panic("placement: a seat cannot be given up")
 			}
 		}
+		left += got[k] - g.seats[k]
 	}
-	for _, k := range pools {
-		for g.seats[k] < got[k] {
-			if !g.augment(g.idle, g.root[k]) {
-				if p.unbind() {
-					return p.choose(pools, got)
-				}
-				panic("placement: a seat that can be filled was not")
+	for ; left > 0; left-- {
+		if !g.augment(g.idle, func(k int) bool { return k != unseated && g.seats[k] < got[k] }) {
+			if p.unbind() {
+				return p.choose(pools, got)
 			}
+			panic("placement: a seat that can be filled was not")
 		}
 	}
+	g.order()
 	g.uncross()
 	for _, k := range pools {
 		p.spreads = append(p.spreads, g.bounds(k)...)
 	}
 	return g.at
+}
+
+// hold gives nodes the seats that they hold now, and says whether any does.
+func (g *graph) hold() bool {
+	found := false
+	for number := range g.classes {
+		c := &g.classes[number]
+		for at, k := range c.open {
+			if g.p.nodes[g.sample[number]].holds[k] {
+				g.pass(number, len(c.open), at, c.count[len(c.open)])
+				found = true
+				break
+			}
+		}
+	}
+	return found
 }

@@ -1,183 +1,172 @@
 package placement
 
-// step is how a vertex was reached: from another one, by moving a node (or -1:
-// by going up or down in a pool's tree).
+// step is how a vertex was reached: from another one, by moving a node of a
+// class (below zero: by going up or down in a pool's tree).
 type step struct {
 	from    int
-	node    int
-	cost    cost
+	class   int
+	a, b    int // places in class.open
 	seen    bool
 	settled bool
 }
 
-// reached is a vertex in the queue.
-type reached struct {
-	cost   cost
-	vertex int
+// edge is one that leaves a vertex.
+type edge struct {
+	to    int
+	class int
+	a, b  int
+	cost  cost
 }
-
-func nearer(a, b reached) bool { return a.cost.less(&b.cost) }
 
 // edges calls visit for every edge that leaves a vertex. The cost may be
 // overwritten.
-func (g *graph) edges(v int, visit func(to, node int, c *cost)) {
+func (g *graph) edges(v int, visit func(e *edge)) {
 	at := &g.vertices[v]
-	var c cost
+	e := edge{class: -1}
 	if at.parent >= 0 {
-		c[at.part] = at.price(at.count)
-		visit(at.parent, -1, &c)
+		e.to = at.parent
+		e.cost[at.part] = at.price(at.count)
+		visit(&e)
 	}
 	for _, w := range at.below {
 		if below := &g.vertices[w]; below.count > 0 {
-			c = cost{}
-			c[below.part] = -below.price(below.count - 1)
-			visit(w, -1, &c)
+			e.to, e.cost = w, cost{}
+			e.cost[below.part] = -below.price(below.count - 1)
+			visit(&e)
 		}
 	}
-	from := at.pool
-	for _, number := range g.here[v] {
-		m := g.pile(int(number), from)
-		if m.count == 0 {
+	for _, x := range g.here[v] {
+		c := &g.classes[x.class]
+		if c.count[x.pool] == 0 {
 			continue
 		}
-		class := &g.classes[number]
-		var here *cost
-		if from != unseated {
-			for at, k := range class.open {
-				if k == from {
-					here = &class.costs[at]
-				}
-			}
-			node := g.first(m, false)
-			c = cost{}
-			c.sub(here)
-			g.refine(&c, node, from, unseated)
-			visit(g.idle, node, &c)
-		}
-		for at, k := range class.open {
-			if k == from {
+		e.class, e.a = x.class, x.pool
+		for to := range c.count {
+			if to == x.pool {
 				continue
 			}
-			node := g.first(m, g.weight(k) > g.weight(from))
-			c = class.costs[at]
-			if here != nil {
-				c.sub(here)
+			e.to, e.b = g.idle, to
+			if to < len(c.open) {
+				e.to = g.leaf[c.open[to]][c.place]
 			}
-			g.refine(&c, node, from, k)
-			visit(g.leaf[k][class.place], node, &c)
+			e.cost = c.costs[to]
+			e.cost.sub(&c.costs[x.pool])
+			visit(&e)
 		}
 	}
 }
 
-// refine adds what tells a node apart from others of its class.
-func (g *graph) refine(c *cost, node, from, to int) {
-	order, tie := g.fine(node, to)
-	less, other := g.fine(node, from)
-	c[partOrder] += order - less
-	c[partTie] += tie - other
+// augment moves nodes along the cheapest way from one vertex to one of those
+// that are ends, and says whether there is one (Dijkstra's algorithm over costs
+// made non-negative by potentials, ended as soon as the way is known: Edmonds
+// and Karp, 1972). Which end that is makes no difference once all are served.
+func (g *graph) augment(from int, end func(k int) bool) bool {
+	d := direct{}
+	if from == g.idle {
+		d = g.direct(end)
+	}
+	if d.ok && (d.cost == cost{}) {
+		// Nothing costs less.
+		g.pass(d.class, len(g.classes[d.class].open), d.at, 1)
+		return true
+	}
+	to := g.search(from, end, &d)
+	if to < 0 && !d.ok {
+		return false
+	}
+	last := d.cost
+	if to >= 0 {
+		last = g.queue.cost[to]
+	}
+	for _, v := range g.touched {
+		if g.steps[v].settled {
+			g.potential[v].add(&g.queue.cost[v])
+			g.potential[v].sub(&last)
+		}
+	}
+	if to >= 0 {
+		g.walk(g.steps, from, to)
+	} else {
+		g.pass(d.class, len(g.classes[d.class].open), d.at, 1)
+	}
+	return true
 }
 
-// augment moves nodes along the cheapest way from one vertex to another
-// (Dijkstra's algorithm over costs made non-negative by potentials, ended as
-// soon as the way is known: Edmonds and Karp, 1972).
-func (g *graph) augment(from, to int) bool {
+// search finds the end that is nearest, if it is nearer than the direct way.
+func (g *graph) search(from int, end func(k int) bool, d *direct) int {
 	steps := g.steps
 	for _, v := range g.touched {
 		steps[v] = step{}
 	}
 	g.touched = append(g.touched[:0], from)
 	steps[from].seen = true
-	g.queue = append(g.queue[:0], reached{vertex: from})
-	bound, bounded := g.direct(from, to)
-	for len(g.queue) > 0 && !steps[to].settled {
-		v := g.queue[0].vertex
-		pop(&g.queue, nearer)
-		if steps[v].settled {
-			continue
-		}
+	g.queue.reset()
+	g.queue.push(from, &cost{})
+	for g.queue.len() > 0 {
+		v := g.queue.pop()
 		steps[v].settled = true
-		if v == to {
-			break
+		if v != from && g.vertices[v].parent < 0 && end(g.vertices[v].pool) {
+			return v
 		}
-		here := steps[v].cost
+		here := g.queue.cost[v]
 		here.add(&g.potential[v])
-		g.edges(v, func(w, node int, c *cost) {
-			if steps[w].settled {
+		g.edges(v, func(e *edge) {
+			x := &steps[e.to]
+			if x.settled {
 				return
 			}
-			c.add(&here)
-			c.sub(&g.potential[w])
-			if steps[w].seen && !c.less(&steps[w].cost) || bounded && bound.less(c) {
+			e.cost.add(&here)
+			e.cost.sub(&g.potential[e.to])
+			if x.seen && !e.cost.less(&g.queue.cost[e.to]) || d.ok && !e.cost.less(&d.cost) {
 				return
 			}
-			if !steps[w].seen {
-				g.touched = append(g.touched, w)
+			if !x.seen {
+				g.touched = append(g.touched, e.to)
 			}
-			steps[w] = step{from: v, node: node, cost: *c, seen: true}
-			push(&g.queue, reached{*c, w}, nearer)
+			*x = step{from: v, class: e.class, a: e.a, b: e.b, seen: true}
+			g.queue.push(e.to, &e.cost)
 		})
 	}
-	if !steps[to].settled {
-		return false
-	}
-	for _, v := range g.touched {
-		if steps[v].settled {
-			g.potential[v].add(&steps[v].cost)
-			g.potential[v].sub(&steps[to].cost)
-		}
-	}
-	g.walk(steps, from, to)
-	return true
+	return -1
 }
 
-// direct is what the cheapest way would cost that gives an idle node a seat and
-// moves no other. Nothing dearer need be looked at.
-func (g *graph) direct(from, to int) (bound cost, ok bool) {
-	if from != g.idle {
-		return cost{}, false
-	}
-	k := g.vertices[to].pool
-	for _, number := range g.here[g.idle] {
-		m := g.pile(int(number), unseated)
-		if m.count == 0 {
+// direct is a way that gives an idle node a seat and moves no other. Nothing
+// dearer need be looked at.
+type direct struct {
+	class, at int
+	cost      cost
+	ok        bool
+}
+
+func (g *graph) direct(end func(k int) bool) (d direct) {
+	for _, k := range g.pools {
+		if !end(k) {
 			continue
 		}
-		class := &g.classes[number]
-		for at, open := range class.open {
-			if open != k {
-				continue
-			}
-			c := class.costs[at]
-			g.refine(&c, g.first(m, true), unseated, k)
-			c.add(&g.potential[from])
-			c.sub(&g.potential[to])
-			for v := g.leaf[k][class.place]; v != to; v = g.vertices[v].parent {
-				c[g.vertices[v].part] += g.vertices[v].price(g.vertices[v].count)
-			}
-			if !ok || c.less(&bound) {
-				bound, ok = c, true
-			}
+		number, price, ok := g.cheapest(k)
+		if !ok {
+			continue
+		}
+		price.add(&g.potential[g.idle])
+		price.sub(&g.potential[g.root[k]])
+		if !d.ok || price.less(&d.cost) {
+			d = direct{number, g.classes[number].at(k), price, true}
 		}
 	}
-	return bound, ok
+	return d
 }
 
 // walk does the moves of a way, from its end back to its beginning.
 func (g *graph) walk(steps []step, from, to int) {
-	type move struct{ node, pool int }
-	var moves []move
 	for v := to; ; {
 		s := steps[v]
-		if s.node >= 0 {
-			moves = append(moves, move{s.node, g.vertices[v].pool})
+		if s.class >= 0 {
+			g.pass(s.class, s.a, s.b, 1)
 		}
 		v = s.from
 		if v == from {
 			break
 		}
-	}
-	for _, m := range moves {
-		g.put(m.node, m.pool)
 	}
 }
 
@@ -186,23 +175,22 @@ func (g *graph) walk(steps []step, from, to int) {
 // some circles.
 func (g *graph) straighten(limit int) bool {
 	for range limit {
-		steps := make([]step, len(g.vertices))
+		steps, far := make([]step, len(g.vertices)), make([]cost, len(g.vertices))
 		turn := -1
 		for round := 0; round <= len(g.vertices); round++ {
 			turn = -1
 			for v := range g.vertices {
-				g.edges(v, func(w, node int, c *cost) {
-					c.add(&steps[v].cost)
-					if c.less(&steps[w].cost) {
-						steps[w] = step{from: v, node: node, cost: *c}
-						turn = w
+				g.edges(v, func(e *edge) {
+					e.cost.add(&far[v])
+					if e.cost.less(&far[e.to]) {
+						steps[e.to] = step{from: v, class: e.class, a: e.a, b: e.b}
+						far[e.to] = e.cost
+						turn = e.to
 					}
 				})
 			}
 			if turn < 0 {
-				for v := range steps {
-					g.potential[v] = steps[v].cost
-				}
+				g.potential = far
 				return true
 			}
 		}

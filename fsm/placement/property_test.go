@@ -163,7 +163,7 @@ func TestHardRulesHoldForAnyTopologyAndNodes(t *testing.T) {
 			// No node is left over that a short or open pool could take.
 			for _, n := range nodes {
 				_, now := fitting(top, n, p)
-				if now && !has[p.Name+"@"+n.Id] && (!seated[n.Id] || p.Shared && n.State == v1.NodeState_NODE_STATE_UP && !n.Settings.Cordoned) && (size.Got < size.Wanted || p.GetAll()) && p.GetWeight() == 0 {
+				if now && !has[p.Name+"@"+n.Id] && (!p.Shared && !seated[n.Id] || p.Shared && n.State == v1.NodeState_NODE_STATE_UP && !n.Settings.Cordoned) && (size.Got < size.Wanted || p.GetAll()) && p.GetWeight() == 0 {
 					t.Fatalf("%s has no seat, and %s has size %v%s", n.Id, p.Name, size, describe(top, nodes))
 				}
 			}
