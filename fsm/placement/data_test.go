@@ -84,6 +84,7 @@ func TestAMemberOfASharedPoolIsReplacedLikeAnyOther(t *testing.T) {
 	if got := seats(w.step()); got != "mail: node-1 node-2; relay: node-1" {
 		t.Fatalf("seats are %s", got)
 	}
+	w.floors = nil
 	w.kill("node-1")
 	if got := loans(w.step()); !strings.Contains(got, "node-3: smtp-outbound for relay") {
 		t.Errorf("loans are %s", got)

@@ -66,7 +66,7 @@ func (l *lending) idle(k int, there []int) []int {
 		busy[i] = true
 	}
 	for _, x := range slices.Concat(l.loans, l.failing) {
-		busy[x.node] = busy[x.node] || x.pool != k
+		busy[x.node] = busy[x.node] || x.pool != k && !l.pools[x.pool].GetShared() && !l.pools[k].GetShared()
 	}
 	var idle []int
 	for i := range l.nodes {
