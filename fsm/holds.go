@@ -20,9 +20,10 @@ func (d *draft) local(service string) bool {
 }
 
 // held notes on a node's new record that data of a service is on its disk from
-// now on, since it is ready there.
+// now on, since it is ready there. Its agent may claim so as well; but a claim
+// can be taken back, and the data is there.
 func (d *draft) held(after *v1.Node, service string) {
-	if !d.knows(3) || !d.local(service) || claim(after, service).GetData() == v1.Data_DATA_LOCAL || slices.Contains(after.GetHolds(), service) {
+	if !d.knows(3) || !d.local(service) || slices.Contains(after.GetHolds(), service) {
 		return
 	}
 	holds := append(slices.Clone(after.GetHolds()), service)

@@ -71,7 +71,7 @@ func TestAClaimMakesAServiceLocalUnlessTheTopologySaysItIsShared(t *testing.T) {
 		b.serve("node-2", "imap")
 		b.holds("node-2", c.want...)
 		b.serve("node-3", "imap")
-		b.holds("node-3") // its claim says so
+		b.holds("node-3", c.want...)
 		// With the last claim gone, nothing is bound any more.
 		b.mustDo(&storev1.RemoveNode{Id: "node-3", Force: true})
 		b.register("node-4", claims("imap"))
@@ -95,4 +95,15 @@ func TestSchema2BindsNoServiceToItsData(t *testing.T) {
 	if seen := Placement(b.m.State(), top, b.now); seen.Topology != top {
 		t.Error("schema 3 does not see claims")
 	}
+}
+
+func TestAClaimThatIsTakenBackTakesNoDataAway(t *testing.T) {
+	b := initialised(t)
+	local := claims("imap")
+	local.Services[0].Data = v1.Data_DATA_LOCAL
+	b.register("node-1", local)
+	b.topology(tied(v1.Data_DATA_LOCAL))
+	b.serve("node-1", "imap")
+	b.register("node-1", claims("imap"))
+	b.holds("node-1", "imap")
 }
