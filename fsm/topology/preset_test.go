@@ -198,7 +198,7 @@ func TestAPresetThatIsImpossibleSaysWhatItNeeds(t *testing.T) {
 		is    error
 		says  string
 	}{
-		{"wieghted", LayNodes(3), ErrUnknownModel, "did you mean weighted?"},
+		{"weighed", LayNodes(3), ErrUnknownModel, "did you mean weighted?"},
 		{"mixed", LayNodes(3), ErrUnknownModel, "the models are unified, service-specific, weighted, paired, geographic"},
 		{"unified", nil, ErrTooFewNodes, "it needs 1 node, one for each of its pools everything, and there are 0"},
 		{"service-specific", LayNodes(4), ErrTooFewNodes, "it needs 5 nodes, one for each of its pools imap, jmap, webdav, mx, relay, and there are 4"},

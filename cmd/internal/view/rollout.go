@@ -116,5 +116,6 @@ func survival(look Look, s *v1.Survival) (line string, sentences []string) {
 		return look.Paint.Warn("not every " + what)
 	}
 	line = strings.Join([]string{say(s.GetAnyNode(), "node"), say(s.GetAnyZone(), "zone"), say(s.GetAnyRegion(), "region"), word.Count(s.GetMembers(), "member")}, ", ")
-	return line, append(append(sentences, s.GetUnkept()...), s.GetFatal()...)
+	// Promises that are not kept are among the sentences of the status.
+	return line, s.GetFatal()
 }
