@@ -34,7 +34,7 @@ check: lint test ## what a commit must pass
 dev: ## a whole cluster in one process, drawn live
 	$(GO) run ./cmd/roster dev
 
-bench: ## figures for docs/: writes, failover, fan-out; prints the machine
+bench: ## figures for docs/: deciding, writes, failover, fan-out; prints the machine
 	@scripts/bench.sh
 
 proof: ## the transitions of all ordered pairs, judged from outside

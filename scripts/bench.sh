@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Figures for docs/: writes, failover, fan-out, printed with the machine. No
+# Figures for docs/: deciding, writes, failover, fan-out, printed with the machine. No
 # figure is asserted. BENCH_SHORT=1 takes a slice of a minute.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"roster/integration/cluster"
-	"roster/integration/require"
 	"roster/integration/session"
 )
 
@@ -152,9 +151,6 @@ func (s *site) refusedRestores(file string) {
 }
 
 func TestARestoreOfAnOlderSnapshotStopsNothingAbruptly(t *testing.T) {
-	// It was broken once, where the checker's watch ended within one interval of the
-	// last start; it is looked at longer now, and has yet to prove itself.
-	require.Slow(t)
 	s := newSite(t, 1)
 	s.apply("first", "node-[1-2]", "node-[3-4]")
 	file := filepath.Join(s.Dir, "roster.snapshot")
