@@ -157,7 +157,7 @@ func (d *draft) enforce(t *v1.TopologyRevision, effective *v1.Topology) {
 	for _, service := range append(placedServices(effective), sortedKeys(d.floors)...) {
 		d.touched[service] = d.ready[service]
 	}
-	d.topology, d.effective = t, effective
+	d.topology, d.effective, d.aims = t, effective, true
 	d.approvals = nil
 	d.ask(partsUnder(effective, rollout.PartsOf(d.floors)))
 	d.holdReady(placedServices(effective)...)

@@ -148,6 +148,8 @@ type draft struct {
 	// What is asked of parts of the nodes from this command on, where asks.
 	asked []*storev1.FloorInForce
 	asks  bool
+	// Another topology asks for floors from this command on.
+	aims bool
 }
 
 func newDraft(m *Machine, base *State, index uint64) *draft {

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"roster/fsm/rollout"
+	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -174,7 +175,7 @@ func (d *draft) settleFloors() {
 		return
 	}
 	before := d.floors
-	d.floors = rollout.AdvanceFloors(before, d.effective, d.partsNow(), d.ready)
+	d.floors = d.advanced()
 	if d.asks {
 		d.parts = rollout.PartKeysOf(d.floors)
 	}
@@ -202,5 +203,26 @@ func (d *draft) settleFloors() {
 			emit(EventFloorReached, fmt.Sprintf("%s reached its floor of %d%s, which is kept from now on", service, now, over(f)))
 		}
 	}
-	d.asked, d.asks, d.touched = nil, false, map[string]uint32{}
+	d.asked, d.asks, d.aims, d.touched = nil, false, false, map[string]uint32{}
+}
+
+// advanced is the floors in force now. Where the same is asked for as before, only
+// what was touched can have been reached: a report must not cost a walk over every
+// part of the nodes.
+func (d *draft) advanced() map[string]*storev1.FloorInForce {
+	if d.asks || d.aims {
+		return rollout.AdvanceFloors(d.floors, d.effective, d.partsNow(), d.ready)
+	}
+	floors, own := d.floors, false
+	for key := range d.touched {
+		f := floors[key]
+		if f.GetFloor() >= f.GetTarget() || d.ready[key] < f.GetTarget() {
+			continue
+		}
+		if !own {
+			floors, own = maps.Clone(floors), true
+		}
+		floors[key] = &storev1.FloorInForce{Service: f.GetService(), Floor: f.GetTarget(), Target: f.GetTarget(), Where: f.GetWhere()}
+	}
+	return floors
 }
