@@ -167,7 +167,8 @@ func (x *explaining) beside(k int) (at, best []int) {
 		}
 		other := slices.Clone(at)
 		other[i], other[x.node] = unseated, k
-		if c := x.bill([]int{k}, other); best == nil || c.less(&least) {
+		// Of equals, the node of the lowest rank makes way.
+		if c := x.bill([]int{k}, other); best == nil || !least.less(&c) {
 			best, least = other, c
 		}
 	}

@@ -109,7 +109,8 @@ func TestAConflictNamesTheRulesThatCannotAllBeKept(t *testing.T) {
 `,
 		},
 		"a share that leaves nothing": {
-			pools: []*v1.Pool{weight("mail", 30, "imap"), weight("files", 1, "webdav")},
+			pools:  []*v1.Pool{where(weight("far", 1, "jmap"), "zone", "c2"), weight("mail", 30, "imap"), weight("files", 1, "webdav")},
+			change: func(top *v1.Topology, _ []*v1.Node) { top.Pools[0].Min = proto.Uint32(0) },
 			want: `the nodes that pool files needs are in the share of mail
   pools.files.min: pool files has at least 1 node
   pools.mail.weight: pool mail has a share of weight 30

@@ -74,6 +74,10 @@ func TestExplainNamesTheRuleThatKeepsANodeOut(t *testing.T) {
 		"a start": {pools: []*v1.Pool{mail}, change: func(_ *v1.Topology, nodes []*v1.Node) {
 			nodes[6].Assignments = []*v1.Assignment{{Service: "imap", Node: "node-7", Pool: "old", Wanted: v1.Wanted_WANTED_SERVING}}
 		}, want: "it fits, but it would take 1 more start"},
+		"a shared pool": {
+			pools: []*v1.Pool{{Name: "mail", Services: []string{"imap"}, Size: &v1.Pool_Count{Count: 2}, Shared: true}, count("files", 10, "webdav")},
+			want:  "it fits, but node-2 comes first by id",
+		},
 		"another pool's spread": {
 			pools: []*v1.Pool{mail, spread(where(count("files", 2, "webdav"), "id", "node-3", "node-4", "node-5"), "region")},
 			want:  "it fits, but region b would have 2 of the 2 members of pool files",
