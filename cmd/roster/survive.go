@@ -55,13 +55,17 @@ promises to survive.`,
 		}, request)
 	}
 	onPaper := func() (*v1.SurviveResponse, error) {
+		ctx := cmd.Context()
 		c, _, err := paper.settled(sh)
 		if err != nil {
 			return nil, err
 		}
 		progress, done := sh.lossProgress("losses looked at")
 		defer done()
-		return c.Survive(whatif.SurviveOptions{Pairs: !request.GetWithoutPairs(), Progress: progress}), nil
+		response := c.Survive(whatif.SurviveOptions{
+			Pairs: !request.GetWithoutPairs(), Progress: progress, Stop: func() bool { return ctx.Err() != nil },
+		})
+		return response, ctx.Err()
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		response, err := answered(sh, cmd, &paper, live, onPaper)

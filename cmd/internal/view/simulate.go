@@ -13,7 +13,7 @@ import (
 // Simulate is what follows from losses, stage by stage.
 func Simulate(w io.Writer, look Look, r *v1.SimulateResponse, wide bool) error {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%s\n", look.Paint.Bold("If "+strings.Join(r.GetLoss().GetLost(), ", ")+" "+map[bool]string{true: "fails", false: "fail"}[len(r.GetLoss().GetLost()) == 1]))
+	fmt.Fprintf(&out, "%s\n", look.Paint.Bold("If "+lost(r.GetLoss())))
 	if r.GetHold() != "" {
 		look.sentences(&out, "", []string{look.Paint.Warn("Roster would hold: ") + r.GetHold()})
 	}
@@ -32,7 +32,7 @@ func Simulate(w io.Writer, look Look, r *v1.SimulateResponse, wide bool) error {
 		t := look.table("SERVICE", ">READY AT ONCE", ">RECOVERED", ">FLOOR", "")
 		t.Indent = "  "
 		for _, s := range loss.GetServices() {
-			t.Row(s.GetService(), table.Paint(look.kept(s.GetReady(), min(s.GetFloor(), 1)), fmt.Sprint(s.GetReady())),
+			t.Row(floorName(s.GetService()), table.Paint(look.kept(s.GetReady(), min(s.GetFloor(), 1)), fmt.Sprint(s.GetReady())),
 				table.Paint(look.kept(s.GetRecovered(), s.GetFloor()), fmt.Sprint(s.GetRecovered())), fmt.Sprint(s.GetFloor()), verdict(s))
 		}
 		out.WriteString(t.String())
@@ -43,11 +43,34 @@ func Simulate(w io.Writer, look Look, r *v1.SimulateResponse, wide bool) error {
 	return write(w, &out)
 }
 
+// lost says what fails, with its verb.
+func lost(l *v1.Loss) string {
+	names := l.GetLost()
+	fails := " fails"
+	if len(names) != 1 {
+		fails = " fail"
+	}
+	kind := ""
+	switch l.GetKind() {
+	case v1.LossKind_LOSS_KIND_ZONE:
+		kind = "zone "
+	case v1.LossKind_LOSS_KIND_REGION:
+		kind = "region "
+	case v1.LossKind_LOSS_KIND_MEMBERS:
+		kind = "member "
+	default:
+	}
+	if len(names) != 1 && kind != "" {
+		kind = strings.TrimSpace(kind) + "s "
+	}
+	return kind + strings.Join(names, ", ") + fails
+}
+
 func stageReady(look Look, stage *v1.Stage) *table.Table {
 	t := look.table("SERVICE", ">READY", ">FLOOR")
 	t.Indent = "  "
 	for _, s := range stage.GetServices() {
-		t.Row(s.GetService(), table.Paint(look.kept(s.GetReady(), s.GetFloor()), fmt.Sprint(s.GetReady())), fmt.Sprint(s.GetFloor()))
+		t.Row(floorName(s.GetService()), table.Paint(look.kept(s.GetReady(), s.GetFloor()), fmt.Sprint(s.GetReady())), fmt.Sprint(s.GetFloor()))
 	}
 	return t
 }

@@ -32,7 +32,7 @@ func Survive(w io.Writer, look Look, r *v1.SurviveResponse) error {
 		fmt.Fprintf(&out, "Without a quorum nodes serve on and nothing is repaired: %s may be lost together.\n", word.Count(n, "member"))
 	}
 	if r.GetLeftOut() != "" {
-		out.WriteString("Pairs of nodes are left out: " + r.GetLeftOut() + "\n")
+		out.WriteString("Left out: " + r.GetLeftOut() + "\n")
 	}
 	losses(&out, look, "Fatal at once: no node is ready until failover has started one", r.GetFatalAtOnce(), true)
 	losses(&out, look, "Fatal: under its floor even after failover and replace_after", r.GetFatal(), false)
@@ -175,9 +175,9 @@ func lossCosts(l *v1.Loss, atOnce bool) string {
 	for _, s := range l.GetServices() {
 		switch {
 		case atOnce && s.GetReady() == 0 && s.GetFloor() > 0:
-			parts = append(parts, fmt.Sprintf("no %s, %d after failover", s.GetService(), s.GetRecovered()))
+			parts = append(parts, fmt.Sprintf("no %s, %d after failover", floorName(s.GetService()), s.GetRecovered()))
 		case !atOnce && s.GetRecovered() < s.GetFloor():
-			parts = append(parts, fmt.Sprintf("%s stays at %d of %d", s.GetService(), s.GetRecovered(), s.GetFloor()))
+			parts = append(parts, fmt.Sprintf("%s stays at %d of %d", floorName(s.GetService()), s.GetRecovered(), s.GetFloor()))
 		}
 	}
 	return strings.Join(parts, "; ")

@@ -101,14 +101,18 @@ func wideMoves(out *strings.Builder, look Look, indent string, moves []*v1.Move)
 
 // readyLine is what a wave leaves of the services that it touches.
 func readyLine(out *strings.Builder, look Look, indent string, wave *v1.Wave) {
-	touched := map[string]bool{}
+	touched, takes := map[string]bool{}, map[string]bool{}
 	for _, m := range wave.GetMoves() {
 		touched[m.GetService()] = true
+		if m.GetAction() == v1.Action_ACTION_DRAIN || m.GetAction() == v1.Action_ACTION_STOP {
+			takes[m.GetService()] = true
+		}
 	}
 	var parts []string
 	for _, r := range wave.GetReady() {
-		// A part that stays as it is says nothing new.
-		if !touched[r.GetService()] || r.GetPart() != "" && r.GetCommitted() == r.GetSettled() && r.GetCommitted() > r.GetFloor() {
+		// A part that stays as it is, with nothing taken from it, says nothing new.
+		stays := r.GetCommitted() == r.GetSettled() && (r.GetCommitted() > r.GetFloor() || r.GetCommitted() == r.GetFloor() && !takes[r.GetService()])
+		if !touched[r.GetService()] || r.GetPart() != "" && stays {
 			continue
 		}
 		count := fmt.Sprint(r.GetCommitted())
@@ -174,4 +178,10 @@ func Where(service, part string) string {
 		return service
 	}
 	return service + " in " + part
+}
+
+// floorName is a floor's key for people: `imap@zone=a1` is imap in zone=a1.
+func floorName(key string) string {
+	service, part, _ := strings.Cut(key, "@")
+	return Where(service, part)
 }
