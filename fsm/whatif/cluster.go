@@ -1,3 +1,13 @@
+// Package whatif says what a change that has not happened would do to the
+// services: what applying a topology would bring, what follows from a loss, which
+// loss costs a service and what would mend that, what a stop would leave.
+//
+// It owns hypothetical clusters and losses. It decides nothing by itself: who
+// should serve what is package placement's word, which steps are safe is package
+// rollout's, and here they run forward on a copy. It must not know how commands are
+// made or reach Raft, or what time it is. It is pure: messages passed in are never
+// changed, and it keeps no state, so every function may be called from any
+// goroutine.
 package whatif
 
 import (

@@ -220,6 +220,33 @@ func TestAPromiseThatIsInForceIsHeldAgainstWhatIsTrueNow(t *testing.T) {
 	}
 }
 
+func TestAPromiseAboutPlacesThatNobodyNamesIsNotKept(t *testing.T) {
+	c := offline(t, "name: x\npools:\n  - {name: x, services: [imap], all: true}\nsurvives: {zones: 1, regions: 1}\n", []byte(`[{id: "node-[1-3]"}]`))
+	want := []string{"survives.zones: 1 cannot be judged: no node names one", "survives.regions: 1 cannot be judged: no node names one"}
+	if unkept, err := c.Unkept(c.Topology); err != nil || !slices.Equal(unkept, want) {
+		t.Errorf("%v, %v", unkept, err)
+	}
+}
+
+// A label of its own on each node makes each a class of its own.
+func TestOfTooManyKindsTheHarmlessAreLeftOut(t *testing.T) {
+	var list strings.Builder
+	for i := range 70 {
+		fmt.Fprintf(&list, "- {id: node-%d, labels: {rack: r%d}}\n", i, i)
+	}
+	r := offline(t, "name: x\npools:\n  - {name: imap, services: [imap], count: 2, where: {rack: [r1, r2, r3]}}\n  - {name: rest, services: [jmap], all: true, spread: [rack]}\n",
+		[]byte(list.String())).Survive(SurviveOptions{Pairs: true})
+	pairs := 0
+	for _, l := range r.GetLosses() {
+		if l.GetKind() == v1.LossKind_LOSS_KIND_NODES {
+			pairs++
+		}
+	}
+	if pairs+2414 != 70*69/2 || !strings.HasPrefix(r.GetLeftOut(), "2414 kinds of losses that leave every service its floor at once are not listed") || len(r.GetFatalAtOnce()) != 1 {
+		t.Errorf("%d pairs, left out %q, %v", pairs, r.GetLeftOut(), lost(r.GetFatalAtOnce()))
+	}
+}
+
 func TestBeforeANodeRegistersNothingIsPromisedInVain(t *testing.T) {
 	c := &Cluster{Now: midday}
 	unkept, err := c.Unkept(&v1.Topology{Survives: &v1.Survives{Nodes: 1, Zones: 1}})

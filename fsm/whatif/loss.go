@@ -10,12 +10,12 @@ import (
 
 // survey looks at losses of one cluster.
 type survey struct {
-	c       *Cluster
-	nodes   []*v1.Node // by id
-	keys    []string   // of floors
-	floors  []uint32
-	serves  [][]int  // by node: floors that it counts for now
-	ready   []uint32 // by floor, before anything is lost
+	c      *Cluster
+	nodes  []*v1.Node // by id
+	keys   []string   // of floors
+	floors []uint32
+	serves [][]int  // by node: floors that it counts for now
+	ready  []uint32 // by floor, before anything is lost
 	// Groups of nodes that are looked at once: of few nodes each is one of its own,
 	// of more all those that no rule tells apart. By node, and by group.
 	of      []int

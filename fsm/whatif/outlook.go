@@ -1,6 +1,8 @@
 package whatif
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	v1 "roster/proto/roster/v1"
@@ -14,7 +16,7 @@ const mostTold = 5
 // of them, and nothing is said to be survived. Promises about two nodes are not judged here.
 func (c *Cluster) Outlook() *v1.Survival {
 	s := c.survey()
-	kinds := append(s.single(), append(s.zones(), s.regions()...)...)
+	kinds := s.harmful(slices.Concat(s.single(), s.zones(), s.regions()))
 	s.look(kinds, SurviveOptions{})
 	o := &v1.Survival{
 		AnyNode: len(s.nodes) > 0, AnyZone: len(zonesOf(s.nodes)) > 0, AnyRegion: len(regionsOf(s.nodes)) > 0, Members: uint32(max(0, c.electorate().bears())),

@@ -295,6 +295,23 @@ func TestWhenEverybodyIsBackAsManyAreReadyAsBefore(t *testing.T) {
 	})
 }
 
+func TestAnOutlookFindsExactlyWhatASurveyFinds(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := drawCluster(t, true)
+		c.Topology = proto.CloneOf(c.Topology)
+		c.Topology.Survives = &v1.Survives{Nodes: 1, Zones: 1, Regions: 1}
+		r, o := c.Survive(SurviveOptions{}), c.Outlook()
+		fatal := map[v1.LossKind]bool{}
+		for _, l := range append(r.GetFatalAtOnce(), r.GetFatal()...) {
+			fatal[l.GetKind()] = true
+		}
+		if o.GetAnyNode() == fatal[v1.LossKind_LOSS_KIND_NODE] || o.GetAnyZone() == fatal[v1.LossKind_LOSS_KIND_ZONE] ||
+			o.GetAnyRegion() == fatal[v1.LossKind_LOSS_KIND_REGION] || !slices.Equal(o.GetUnkept(), r.GetUnkept()) {
+			t.Fatalf("%v, fatal are %v, unkept %v, of\n%s", o, fatal, r.GetUnkept(), c.print())
+		}
+	})
+}
+
 func TestTheOrderOfTheNodesTellsNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		c := drawCluster(t, true)

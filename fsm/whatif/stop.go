@@ -1,9 +1,3 @@
-// Package whatif says what a change that has not happened would do to the
-// services.
-//
-// It owns hypothetical losses. It must not know how commands are made or reach
-// Raft, or what time it is. It is pure: messages passed in are never changed,
-// and it keeps no state, so every function may be called from any goroutine.
 package whatif
 
 import (

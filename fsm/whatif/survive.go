@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
@@ -18,7 +19,7 @@ const (
 	MostPaired = 1000
 	// MostFatal bounds the fatal losses that are listed each by itself.
 	MostFatal = 1000
-	// mostWorkedOut bounds the kinds of pairs of which both figures are worked out.
+	// mostWorkedOut bounds the kinds of losses of which both figures are worked out.
 	// Of more, only those are that take a service below its floor.
 	mostWorkedOut = MostConcrete * (MostConcrete + 1) / 2
 )
@@ -41,16 +42,18 @@ func (o SurviveOptions) stopped() bool { return o.Stop != nil && o.Stop() }
 func (c *Cluster) Survive(o SurviveOptions) *v1.SurviveResponse {
 	s := c.survey()
 	answer := &v1.SurviveResponse{}
-	kinds := append(s.single(), append(s.zones(), s.regions()...)...)
+	kinds, skipped := s.few(slices.Concat(s.single(), s.zones(), s.regions()))
 	switch {
 	case !o.Pairs:
 	case len(s.nodes) > MostPaired:
 		answer.LeftOut = fmt.Sprintf("losses of two nodes are looked at up to %d nodes, and there are %d", MostPaired, len(s.nodes))
 	default:
-		pairs, skipped := s.pairs(len(s.members)*(len(s.members)+1)/2 > mostWorkedOut)
-		if kinds = append(kinds, pairs...); skipped > 0 {
-			answer.LeftOut = fmt.Sprintf("%s of losses of two nodes that leave every service its floor at once are not listed: there are too many kinds", amount(skipped, "kind"))
-		}
+		pairs, harmless := s.pairs(len(s.members)*(len(s.members)+1)/2 > mostWorkedOut)
+		kinds, skipped = append(kinds, pairs...), skipped+harmless
+	}
+	if skipped > 0 {
+		answer.LeftOut = strings.TrimPrefix(answer.LeftOut+"; ", "; ") +
+			fmt.Sprintf("%s of losses that leave every service its floor at once are not listed: there are too many kinds", amount(skipped, "kind"))
 	}
 	if !s.look(kinds, o) {
 		return nil
@@ -80,18 +83,32 @@ func (c *Cluster) Survive(o SurviveOptions) *v1.SurviveResponse {
 
 // kind is losses that are looked at once.
 type kind struct {
-	of      v1.LossKind
-	name    string // of a zone or region
-	nodes   []int  // of one of them
-	groups  []int  // of nodes; of zones and regions: none
-	count   int    // how many they are
-	alike   int    // how many no rule tells apart
+	of     v1.LossKind
+	name   string // of a zone or region
+	nodes  []int  // of one of them
+	groups []int  // of nodes; of zones and regions: none
+	count  int    // how many they are
+	alike  int    // how many no rule tells apart
 	outcome
 	atOnce, after []int // floors that it costs, see broken
 	mends         []string
 }
 
 func (k *kind) harms() bool { return len(k.atOnce)+len(k.after) > 0 }
+
+// few leaves harmless losses out where there are too many, and counts them.
+func (s *survey) few(kinds []*kind) (left []*kind, skipped int) {
+	if len(kinds) <= mostWorkedOut {
+		return kinds, 0
+	}
+	left = s.harmful(slices.Clone(kinds))
+	return left, len(kinds) - len(left)
+}
+
+// harmful are the losses that may be fatal.
+func (s *survey) harmful(kinds []*kind) []*kind {
+	return slices.DeleteFunc(kinds, func(k *kind) bool { return s.harmless(k.nodes) })
+}
 
 // look works out what becomes of losses. It says whether it came to the end.
 func (s *survey) look(kinds []*kind, o SurviveOptions) bool {

@@ -28,7 +28,7 @@ func (c *Cluster) Unkept(top *v1.Topology) ([]string, error) {
 	}
 	s := settled.survey()
 	promised := topology.Effective(top).GetSurvives()
-	kinds := s.promised(promised)
+	kinds := s.harmful(s.promised(promised))
 	s.look(kinds, SurviveOptions{})
 	return s.unkept(kinds, promised), nil
 }
@@ -60,7 +60,8 @@ func (s *survey) unkept(kinds []*kind, p *v1.Survives) []string {
 		if n == 0 {
 			return
 		}
-		if !slices.ContainsFunc(kinds, func(k *kind) bool { return slices.Contains(of, k.of) }) {
+		if slices.Contains(of, v1.LossKind_LOSS_KIND_ZONE) && len(zonesOf(s.nodes)) == 0 ||
+			slices.Contains(of, v1.LossKind_LOSS_KIND_REGION) && len(regionsOf(s.nodes)) == 0 {
 			sentences = append(sentences, fmt.Sprintf("survives.%s: %d cannot be judged: no node names one", name, n))
 			return
 		}
