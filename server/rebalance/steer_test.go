@@ -150,8 +150,9 @@ func TestTheRestFollowsACanaryThatWasWellForLongEnough(t *testing.T) {
 func TestAnOrderIsNotCarriedOutBeforeItsCanaryWasWell(t *testing.T) {
 	inEachLead(t, fmt.Sprintf(tried, "pause"), func(w *world, change func()) {
 		w.must("the first is carried out", time.Hour, func() bool { return !w.order().GetOpen() })
-		since := len(w.history)
-		one := "name: one\npools:\n  - {name: imap, services: [imap], count: 4}\n  - {name: jmap, services: [jmap], count: 4}\n  - {name: rest, services: [webdav, smtp, pop3], count: 1}\n  - {name: more, services: [webdav, smtp], count: 1}\npolicy: {rollout: {canary: 1, bake: 5m}}\n"
+		since, commands := len(w.history), len(w.Commands())
+		one := "name: one\npools:\n  - {name: imap, services: [imap], count: 4}\n  - {name: jmap, services: [jmap], count: 4}\n  - {name: rest, services: [webdav, smtp], count: 1}\n" +
+			"  - {name: more, services: [webdav, smtp, imap], count: 1}\npolicy: {rollout: {canary: 1, bake: 5m}}\n"
 		w.Apply(one)
 		w.must("it is moved", 2*time.Minute, w.moved(since))
 		w.run(time.Minute)
@@ -159,6 +160,11 @@ func TestAnOrderIsNotCarriedOutBeforeItsCanaryWasWell(t *testing.T) {
 		w.quiet("nothing is left to do", 3*time.Minute)
 		if o := w.order(); !o.GetOpen() || o.GetCanary() == nil {
 			t.Errorf("the order: %v", o)
+		}
+		for _, c := range w.Commands()[commands:] {
+			if c.GetSettleRollout() != nil {
+				t.Error("it is proposed to close the order")
+			}
 		}
 		w.must("it is carried out", 10*time.Minute, func() bool { return !w.order().GetOpen() })
 	})

@@ -49,9 +49,6 @@ func planFor(state *fsm.State, p proposal) (*v1.Plan, error) {
 	plan.Basis = state.Basis(p.topology)
 	plan.Revision = state.Topology().GetRevision()
 	topology.Lines(p.fileName, p.source).Mark(plan.GetConflicts())
-	if len(state.Nodes()) == 0 {
-		plan.Unkept = nil // nobody is there yet who could be lost
-	}
 	if plan.Needs, err = needs(state, p, plan, now); err != nil {
 		return nil, err
 	}
