@@ -133,6 +133,23 @@ policy: {repair: "off"}
 	}
 }
 
+// webdav could be borrowed by node-2 alone, and starting it there restarts the only
+// imap.
+func TestAStartThatAFloorHoldsUpIsNotTakenAsDone(t *testing.T) {
+	c := offline(t, "name: x\npools:\n  - {name: files, services: [webdav], count: 1, where: {id: node-1}}\n  - {name: mail, services: [imap], count: 1, where: {id: node-2}}\n", []byte(`
+- {id: node-1, services: [webdav]}
+- {id: node-2, services: [imap, webdav], restart_groups: {daemon: [imap, webdav]}}
+`))
+	r := c.Survive(SurviveOptions{})
+	if got := lost(r.GetFatal()); len(got) != 2 || !strings.HasPrefix(got[0], "node node-1: ") || r.GetFatal()[0].GetServices()[1].GetRecovered() != 0 {
+		t.Errorf("%v", r.GetFatal())
+	}
+	if told, err := c.Simulate([]string{"node-1"}, false); err != nil ||
+		!slices.Contains(told.GetStages()[1].GetWaiting(), "starting webdav on node-2 restarts imap there: imap has 1 ready and a floor in force of 1") {
+		t.Errorf("%v, %v", told, err)
+	}
+}
+
 func TestTheUnifiedExampleSurvivesAnyTwoNodes(t *testing.T) {
 	r := example(t, "unified").Survive(SurviveOptions{Pairs: true})
 	if len(r.GetFatalAtOnce()) > 0 || len(r.GetFatal()) > 0 || len(r.GetLosses()) != 64 {
