@@ -103,14 +103,9 @@ func (g *graph) put(number, pool, by int) {
 	if v == g.idle {
 		return
 	}
-	k := c.open[pool]
-	g.seats[k] += by
+	g.seats[c.open[pool]] += by
 	for ; v >= 0; v = g.vertices[v].parent {
 		g.vertices[v].count += by
-	}
-	if by < 0 {
-		// Others at these places are cheaper now.
-		g.offers[k].stale = true
 	}
 }
 
@@ -118,4 +113,7 @@ func (g *graph) put(number, pool, by int) {
 func (g *graph) pass(number, from, to, n int) {
 	g.put(number, from, -n)
 	g.put(number, to, n)
+	if g.offers != nil {
+		g.offers.passed(number, from, to)
+	}
 }

@@ -73,6 +73,8 @@ func (c *cost) less(d *cost) bool {
 	return false
 }
 
+func (c *cost) compare(d *cost) int { return slices.Compare(c[:], d[:]) }
+
 // memberCost is the price of a node as a member of a pool, but for spread,
 // floors over parts, and what tells it apart from others of its class. It only
 // depends on the node itself, and apart from partMembers, partChanges and

@@ -20,7 +20,9 @@ import (
 // again changes nothing.
 func (g *graph) uncross() {
 	var pools []int
+	g.both = make([][]family, len(g.p.pools))
 	for _, k := range g.pools {
+		g.both[k] = slices.Concat(g.nested[k], g.crossing[k])
 		if len(g.crossing[k]) > 0 && g.seats[k] > 0 {
 			pools = append(pools, k)
 		}
@@ -141,31 +143,44 @@ func (g *graph) costAt(i, k int) (cost, bool) {
 // the choice cheaper.
 func (g *graph) swap(k int) bool {
 	changed := false
-	for {
-		best, a, b := cost{}, -1, -1
-		counts := map[int][][]int{}
+	for again := true; again; {
+		again = false
+		counts := make([][][]int, len(g.p.pools))
 		for _, j := range g.pools {
-			if g.seats[j] > 0 {
-				counts[j] = g.counts(j)
-			}
+			counts[j] = g.counts(j)
 		}
 		mine, others := g.members(func(j int) bool { return j == k }), g.members(func(j int) bool { return j != k && j != unseated })
-		for _, x := range mine {
-			for _, y := range others {
+		for a := range mine {
+			for b := range others {
+				x, y := mine[a], others[b]
 				if !g.evens(k, x, y, counts[k]) {
 					continue
 				}
-				if c, ok := g.exchange(x, y, counts); ok && c.less(&best) {
-					best, a, b = c, x, y
+				if c, ok := g.exchange(x, y, counts); !ok || !c.less(&cost{}) {
+					continue
 				}
+				j := g.at[y]
+				g.move(k, x, y, counts[k])
+				g.move(j, y, x, counts[j])
+				g.at[x], g.at[y] = j, k
+				mine[a], others[b] = y, x
+				again, changed = true, true
 			}
 		}
-		if a < 0 {
-			return changed
+	}
+	return changed
+}
+
+// move counts one node of a pool in another one's place.
+func (g *graph) move(k, from, to int, counts [][]int) {
+	x, y := g.p.nodes[from].location, g.p.nodes[to].location
+	for n := range g.both[k] {
+		if set := g.both[k][n].set[x]; set >= 0 {
+			counts[n][set]--
 		}
-		j := g.at[b]
-		g.at[a], g.at[b] = j, k
-		changed = true
+		if set := g.both[k][n].set[y]; set >= 0 {
+			counts[n][set]++
+		}
 	}
 }
 
@@ -188,16 +203,15 @@ func (g *graph) members(in func(k int) bool) []int {
 // first.
 func (g *graph) counts(k int) [][]int {
 	var counts [][]int
-	for _, f := range slices.Concat(g.nested[k], g.crossing[k]) {
-		sizes := make([]int, slices.Max(f.set)+1)
-		counts = append(counts, sizes)
+	for _, f := range g.both[k] {
+		counts = append(counts, make([]int, slices.Max(f.set)+1))
 	}
 	for i, at := range g.at {
 		if at != k {
 			continue
 		}
-		for n, f := range slices.Concat(g.nested[k], g.crossing[k]) {
-			if set := f.set[g.p.nodes[i].location]; set >= 0 {
+		for n := range g.both[k] {
+			if set := g.both[k][n].set[g.p.nodes[i].location]; set >= 0 {
 				counts[n][set]++
 			}
 		}
@@ -219,7 +233,7 @@ func (g *graph) evens(k, from, to int, counts [][]int) bool {
 }
 
 // exchange is what it costs that two nodes take each other's seat.
-func (g *graph) exchange(x, y int, counts map[int][][]int) (sum cost, ok bool) {
+func (g *graph) exchange(x, y int, counts [][][]int) (sum cost, ok bool) {
 	k, j := g.at[x], g.at[y]
 	for _, move := range [][3]int{{x, k, -1}, {y, k, 1}, {y, j, -1}, {x, j, 1}} {
 		c, open := g.costAt(move[0], move[1])
@@ -240,7 +254,8 @@ func (g *graph) exchange(x, y int, counts map[int][][]int) (sum cost, ok bool) {
 // replace adds what it costs a pool's trees that one node takes another's seat.
 func (g *graph) replace(sum *cost, k, from, to int, counts [][]int) {
 	x, y := g.p.nodes[from].location, g.p.nodes[to].location
-	for n, f := range slices.Concat(g.nested[k], g.crossing[k]) {
+	for n := range g.both[k] {
+		f := &g.both[k][n]
 		a, b := f.set[x], f.set[y]
 		if a == b {
 			continue
@@ -276,7 +291,7 @@ func (g *graph) replace(sum *cost, k, from, to int, counts [][]int) {
 func (g *graph) bounds(k int) []*v1.SpreadBound {
 	var bounds []*v1.SpreadBound
 	exact := len(g.across(k)) == len(g.crossing[k]) && g.alone(k)
-	all := slices.Concat(g.nested[k], g.crossing[k])
+	all := g.both[k]
 	counts := g.counts(k)
 	for n := len(g.nested[k]); n < len(all); n++ {
 		f := &all[n]

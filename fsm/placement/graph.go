@@ -19,12 +19,13 @@ type graph struct {
 	leaf     [][]int    // by pool, then place
 	crossing [][]family // by pool: what its tree leaves out
 	nested   [][]family // by pool: what it does not
+	both     [][]family // by pool: the nested ones, then the others
 	outside  [][]int64  // by pool, then place: floors over parts that it lies outside of
 	samples  []int      // a node of each place
 	classes  []class
 	class    []int32  // of each node
 	sample   []int    // a node of each class
-	offers   []offers // by pool
+	offers   *offers  // nil: not kept
 	here     [][]pile // by vertex: the piles there
 	// With these added, no edge has a negative cost, see augment. They are zero
 	// where nobody has a seat: no seat is cheaper than none.
@@ -55,9 +56,7 @@ func newGraph(p *problem, pools []int) *graph {
 	for i := range p.nodes {
 		g.at[i] = unseated
 	}
-	g.offers = make([]offers, len(p.pools))
 	for _, k := range pools {
-		g.offers[k].stale = true
 		g.addPool(k)
 	}
 	g.idle = g.add(vertex{pool: unseated, parent: -1})

@@ -44,6 +44,9 @@ func (p *problem) choose(pools []int, got []int) []int {
 		}
 		left += got[k] - g.seats[k]
 	}
+	if left > 0 {
+		g.offers = g.newOffers()
+	}
 	for ; left > 0; left-- {
 		if !g.augment(g.idle, func(k int) bool { return k != unseated && g.seats[k] < got[k] }) {
 			if p.unbind() {

@@ -143,7 +143,7 @@ func (g *graph) direct(end func(k int) bool) (d direct) {
 		if !end(k) {
 			continue
 		}
-		number, price, ok := g.cheapest(k)
+		number, price, ok := g.offers.best(g.root[k])
 		if !ok {
 			continue
 		}

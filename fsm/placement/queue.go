@@ -1,7 +1,6 @@
 package placement
 
-// queue holds vertices, the nearest first. A vertex that comes nearer is pushed
-// again and moves up.
+// queue holds vertices, the nearest first.
 type queue struct {
 	cost  []cost // by vertex: how far it is
 	place []int  // by vertex: its place in the heap, from 1; 0: it is not there
@@ -9,6 +8,9 @@ type queue struct {
 }
 
 func newQueue(vertices int) queue {
+	if vertices == 0 {
+		return queue{}
+	}
 	return queue{cost: make([]cost, vertices), place: make([]int, vertices)}
 }
 
@@ -21,52 +23,79 @@ func (q *queue) reset() {
 	q.heap = q.heap[:0]
 }
 
+// push adds a vertex, or brings one nearer that is there.
 func (q *queue) push(v int, far *cost) {
 	q.cost[v] = *far
-	i := q.place[v] - 1
-	if i < 0 {
-		i = len(q.heap)
+	at := q.place[v] - 1
+	if at < 0 {
+		at = len(q.heap)
 		q.heap = append(q.heap, v)
 	}
-	for i > 0 {
-		up := (i - 1) / 2
-		if !far.less(&q.cost[q.heap[up]]) {
-			break
-		}
-		q.set(i, q.heap[up])
-		i = up
+	q.up(at, v)
+}
+
+// update adds a vertex, or changes how far it is.
+func (q *queue) update(v int, far *cost) {
+	at := q.place[v] - 1
+	if at < 0 || far.less(&q.cost[v]) {
+		q.push(v, far)
+		return
 	}
-	q.set(i, v)
+	q.cost[v] = *far
+	q.down(at, v)
+}
+
+// remove takes a vertex out, if it is there.
+func (q *queue) remove(v int) {
+	at := q.place[v] - 1
+	if at < 0 {
+		return
+	}
+	q.place[v] = 0
+	last := q.heap[len(q.heap)-1]
+	q.heap = q.heap[:len(q.heap)-1]
+	if last != v {
+		q.down(at, last)
+		q.up(q.place[last]-1, last)
+	}
 }
 
 func (q *queue) pop() int {
 	top := q.heap[0]
-	q.place[top] = 0
-	last := len(q.heap) - 1
-	v := q.heap[last]
-	q.heap = q.heap[:last]
-	if last == 0 {
-		return top
-	}
-	i := 0
-	for {
-		low := 2*i + 1
-		if low >= last {
+	q.remove(top)
+	return top
+}
+
+func (q *queue) up(at, v int) {
+	for at > 0 {
+		above := (at - 1) / 2
+		if !q.cost[v].less(&q.cost[q.heap[above]]) {
 			break
 		}
-		if low+1 < last && q.cost[q.heap[low+1]].less(&q.cost[q.heap[low]]) {
+		q.set(at, q.heap[above])
+		at = above
+	}
+	q.set(at, v)
+}
+
+func (q *queue) down(at, v int) {
+	for {
+		low := 2*at + 1
+		if low >= len(q.heap) {
+			break
+		}
+		if low+1 < len(q.heap) && q.cost[q.heap[low+1]].less(&q.cost[q.heap[low]]) {
 			low++
 		}
 		if !q.cost[q.heap[low]].less(&q.cost[v]) {
 			break
 		}
-		q.set(i, q.heap[low])
-		i = low
+		q.set(at, q.heap[low])
+		at = low
 	}
-	q.set(i, v)
-	return top
+	q.set(at, v)
 }
 
-func (q *queue) set(i, v int) {
-	q.heap[i], q.place[v] = v, i+1
+func (q *queue) set(at, v int) {
+	q.heap[at], q.place[v] = v, at+1
 }
