@@ -23,7 +23,7 @@ const defaultBake = 10 * time.Minute
 type canary struct {
 	most  int
 	nodes map[string]bool
-	in    map[string]map[string]bool // of its nodes, by pool, which have what the pool wants there
+	in    map[string]map[string]bool // of its nodes, by pool: those moved for it under this topology
 }
 
 func (b *board) newCanary() *canary {
@@ -39,7 +39,8 @@ func (b *board) newCanary() *canary {
 	}
 	for _, h := range b.hosts {
 		for _, s := range h.slots {
-			if c.nodes[h.GetId()] && s.wantedHere() && s.assignment.GetPool() == s.pool {
+			a := s.assignment
+			if c.nodes[h.GetId()] && s.wantedHere() && a != nil && a.GetPool() == s.pool && a.GetRevision() == b.v.Revision {
 				c.enter(s.pool, h.GetId())
 			}
 		}

@@ -96,6 +96,5 @@ func (b *board) repairs(s *slot) bool {
 	if s.assignment.GetBorrowed() {
 		return l.failed || !l.drained
 	}
-	// Of what nobody wants there any longer, nothing was lost.
-	return l.vacant && s.wantedHere()
+	return l.vacant && s.seatedIn(s.assignment.GetPool())
 }

@@ -42,6 +42,9 @@ type cluster struct {
 	inForce map[string]uint32
 	// What the last wave said is asked of parts.
 	parts []*storev1.FloorInForce
+	// The target, where it is no claim of the test that placing again gives the same;
+	// nil: it is placed each time.
+	pin *placement.Target
 	// Seats that an abort goes back to.
 	prefer []*v1.Seat
 	// What was ready by key after each wave, at once and when the next was decided.
@@ -66,7 +69,7 @@ func newCluster(t failer, top *v1.Topology, nodes []*v1.Node, floors map[string]
 // adopt makes a topology the one in force.
 func (c *cluster) adopt(top *v1.Topology) {
 	c.top, c.rev = top, c.rev+1
-	c.parts = nil
+	c.parts, c.pin = nil, nil
 	c.takeStock()
 	for range 2 { // what is asked of parts depends on who has a seat, and the other way round
 		c.parts = PartTargets(top, c.place(), c.nodes)
@@ -76,6 +79,9 @@ func (c *cluster) adopt(top *v1.Topology) {
 
 func (c *cluster) view() View {
 	c.t.Helper()
+	if c.pin != nil {
+		return c.viewOf(c.pin)
+	}
 	return c.viewOf(c.place())
 }
 
@@ -135,7 +141,7 @@ func (c *cluster) stepTo(v View) Step {
 		c.t.Fatalf("Apply would refuse %v of %s", refused, write(step.Moves))
 	}
 	c.judgeMoves(v, step.Moves)
-	c.judgeSuccessors(step.Moves)
+	c.judgeSuccessors(v, step.Moves)
 	c.judgeRestraints(v, step)
 	held := map[instance]bool{}
 	for _, n := range c.nodes {

@@ -114,3 +114,39 @@ func TestNothingIsBegunOnADrainedNode(t *testing.T) {
 	c.calm = false
 	mustSay(t, c.aim(targetOf("mail: node-1 node-2 node-4", "web: node-3"), ""), "node-4 is drained, and imap is not begun there")
 }
+
+func TestTheOperatorsOwnDrainNeedsNoApprovalThoughItsOrderIsSettled(t *testing.T) {
+	c := running(t, nodesOf(3), topologyOf(only(count("mail", 2, "imap"), "node-1", "node-2", "node-3")))
+	approve(c.top.Policy)
+	c.drained("node-1", time.Hour)
+	target := targetOf("mail: node-2 node-3")
+	mustCause(t, c.aim(target, "start imap node-3"), rebalance)
+	c.finish()
+	c.aim(target, "drain imap node-1")
+	c.finish()
+	c.aim(target, "stop imap node-1")
+	if p := Propose(c.viewOf(target), rebalance); p != nil {
+		t.Errorf("proposed is %v", p)
+	}
+}
+
+func TestADrainThatTakesLongHoldsUpOnlyWhatIsTiedToIt(t *testing.T) {
+	top := topologyOf(only(count("out", 1, "smtp-outbound"), "node-1"), only(count("mail", 1, "imap"), "node-3"))
+	c := running(t, nodesOf(5), top)
+	c.bound = 30 * time.Minute
+	c.adopt(topologyOf(only(count("out", 1, "smtp-outbound"), "node-2"), only(count("mail", 1, "imap"), "node-3")))
+	c.expect("start smtp-outbound node-2")
+	c.finish()
+	c.expect("drain smtp-outbound node-1")
+	c.top.Pools[1] = only(count("mail", 2, "imap"), "node-3", "node-4")
+	c.top.Pools[0] = only(count("out", 2, "smtp-outbound"), "node-2", "node-5")
+	c.expect("") // for a minute, everything waits
+	c.now = c.now.Add(StartDeadline)
+	c.expect("start imap node-4")
+	c.settle(func() bool { return false })
+	c.report(c.node("node-4"), "imap", v1.ServiceState_SERVICE_STATE_SERVING)
+	c.takeStock()
+	c.expect("")
+	c.finish()
+	c.expect("stop smtp-outbound node-1, start smtp-outbound node-5")
+}

@@ -113,12 +113,17 @@ func (c *cluster) judgeMoves(v View, moves []*v1.Move) {
 
 // judgeSuccessors: nothing that is ready is drained before as many are ready as
 // the target has seats.
-func (c *cluster) judgeSuccessors(moves []*v1.Move) {
+func (c *cluster) judgeSuccessors(v View, moves []*v1.Move) {
 	c.t.Helper()
 	if !c.calm {
 		return
 	}
-	seats, drained, ready := c.seatsOf(c.top), map[string]int{}, c.readyNow()
+	seats, drained, ready := map[string]int{}, map[string]int{}, c.readyNow()
+	for _, set := range v.Target.Wanted(c.top) {
+		for service := range set {
+			seats[service]++
+		}
+	}
 	for _, m := range moves {
 		if m.Action == v1.Action_ACTION_DRAIN && Ready(c.node(m.Node), m.Service) {
 			drained[m.Service]++
@@ -295,13 +300,35 @@ func (c *cluster) seatsOf(top *v1.Topology) map[string]int {
 	return seats
 }
 
+// mustEnd: done, unless a floor is higher than the target has seats.
+func (c *cluster) mustEnd(step Step) {
+	c.t.Helper()
+	seats := map[string]int{}
+	for id, set := range c.view().Target.Wanted(c.top) {
+		for service := range set {
+			seats[service]++
+			for _, p := range c.parts {
+				if p.Service == service && liesIn(c.node(id), p.Where) {
+					seats[keyOfFloor(p)]++
+				}
+			}
+		}
+	}
+	for key, floor := range c.inForce {
+		if seats[key] < int(floor) {
+			return
+		}
+	}
+	c.mustBeDone(step)
+}
+
 // mustBeDone: every set is the target's.
 func (c *cluster) mustBeDone(step Step) {
 	c.t.Helper()
 	if !step.Done {
 		c.t.Fatalf("not done: %v", step.Waiting)
 	}
-	target := c.place()
+	target := c.view().Target
 	wanted, loaned := target.Wanted(c.top), target.Loaned()
 	for _, n := range c.nodes {
 		set := map[string]string{}

@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ func TestACanaryMovesNoMoreNodesOfAPoolThanThePolicySaysBeforeItHasPassed(t *tes
 		top.Policy.Rollout = &v1.RolloutPolicy{Canary: uint32(most), Bake: durationpb.New(time.Minute)}
 		c.adopt(top)
 		c.restraints = Restraints{Open: true, AcceptGap: true, Canary: &v1.Canary{}}
+		c.pin = c.place()
 		plan, view, before := Plan(c.view()), c.view(), len(c.waves)
 		moved, nodes := map[string]map[string]bool{}, map[string]bool{}
 		for range 1000 {
@@ -68,9 +70,36 @@ func TestACanaryMovesNoMoreNodesOfAPoolThanThePolicySaysBeforeItHasPassed(t *tes
 		c.restraints.Canary = nil
 		step := c.run()
 		c.mustBeAsPlanned(plan, view, c.waves[before:])
-		c.mustBeDone(step)
+		c.mustEnd(step)
 	})
 	if tried == 0 {
 		t.Errorf("nothing was ever tried")
 	}
+}
+
+// From any point of a rollout, an abort leads back to the seats that it began
+// with.
+func TestAnAbortLeadsBackToTheSeatsOfTheStartFromAnywhere(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := start(t, rapid.SampledFrom([]groups{noGroup, someGroup, oneGroup}).Draw(t, "groups"))
+		c.restraints = Restraints{Open: true, AcceptGap: true}
+		c.mustBeDone(c.run())
+		if len(c.place().Shortages) > 0 {
+			return // which pool is short may depend on who has what
+		}
+		first, seats, sets := c.top, c.place().Seats, c.sets()
+		for range rapid.IntRange(1, 2).Draw(t, "changes") {
+			c.adopt(anyFloors(t, c, anyTopology(t)))
+			for range rapid.IntRange(0, 8).Draw(t, "waves") {
+				c.step()
+				c.settle(func() bool { return rapid.IntRange(0, 3).Draw(t, "finish") > 0 })
+			}
+		}
+		c.prefer = seats
+		c.adopt(first)
+		c.mustBeDone(c.run())
+		if now := c.sets(); !maps.Equal(now, sets) {
+			t.Fatalf("%v became %v\n%s", sets, now, c.story())
+		}
+	})
 }

@@ -78,7 +78,7 @@ func TestACanaryGoesFirstIsWatchedAndThenTheRestFollows(t *testing.T) {
 	c.now = c.now.Add(time.Second)
 	judged(true, true)
 	c.restraints.Canary = nil
-	c.expect("start imap node-4")
+	c.expect("start imap node-4, drain imap node-1")
 }
 
 func TestACanaryThatIsNotWellAnyMoreIsWatchedAnew(t *testing.T) {

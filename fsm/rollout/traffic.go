@@ -123,7 +123,10 @@ func (b *board) hold(s *slot) {
 	busy := map[string]bool{}
 	for _, other := range s.host.slots {
 		if other != s && (other.phase == starting || other.action == v1.Action_ACTION_UNDRAIN) {
-			busy[other.label()], busy[other.pool] = true, true
+			busy[other.pool] = true
+			for _, pool := range other.labels() {
+				busy[pool] = true
+			}
 		}
 	}
 	for _, pool := range b.tiedPools(s) {
@@ -156,7 +159,7 @@ func (b *board) leave(s *slot) {
 		switch {
 		case other == s || other.action == v1.Action_ACTION_STOP:
 		case other.restarted:
-			b.enter(s.host.GetId(), []string{other.label()})
+			b.enter(s.host.GetId(), other.labels())
 		default:
 			b.count(other)
 		}
@@ -166,13 +169,13 @@ func (b *board) leave(s *slot) {
 // tiedPools lists the pools that a service's move counts for: its own, and where
 // its drain ends in a restart, those of the services that are restarted.
 func (b *board) tiedPools(s *slot) []string {
-	pools := []string{s.label()}
+	pools := s.labels()
 	if s.phase == starting {
 		return pools
 	}
 	s.mates(func(m *slot) {
 		if m.wantedHere() || m.serves() {
-			pools = append(pools, m.label())
+			pools = append(pools, m.labels()...)
 		}
 	})
 	return pools
@@ -183,17 +186,22 @@ func poolsOf(h *host, lost []string) []string {
 	var pools []string
 	for _, s := range h.slots {
 		if slices.Contains(lost, s.service) {
-			pools = append(pools, s.label())
+			pools = append(pools, s.labels()...)
 		}
 	}
 	return pools
 }
 
-// label is the pool that an assignment counts for: the one that wants it, which
-// it is given to without being touched, or else the one that it was begun for.
-func (s *slot) label() string {
+// labels lists the pools that an assignment counts for: the one that wants it,
+// which it is given to without being touched, and the one that its record names
+// until then. What is not wanted, or drains, counts for the one in the record.
+func (s *slot) labels() []string {
+	var pools []string
 	if s.wantedHere() && (s.assignment == nil || s.serves()) {
-		return s.pool
+		pools = append(pools, s.pool)
 	}
-	return s.assignment.GetPool()
+	if recorded := s.assignment.GetPool(); s.assignment != nil && !slices.Contains(pools, recorded) {
+		pools = append(pools, recorded)
+	}
+	return pools
 }
