@@ -133,18 +133,17 @@ func (l *lending) takeBack(d *demands, since int) {
 // that does. Or it would never be said to be needed, and not be given back
 // either.
 func (l *lending) poolFor(s, i int, from absence) int {
-	lacks := func(k int) bool { return k != unseated && (l.vacant[k] > 0 || len(l.short[k]) > 0) }
 	own := unseated
 	if a := assignmentOf(l.nodes[i].Node, l.services[s].GetName()); a.GetBorrowed() {
 		own = l.poolOf(a)
 	}
 	home := l.homeOf(s)
 	switch {
-	case lacks(own):
+	case own != unseated && l.lacks(own):
 		return own
-	case from.node >= 0 && lacks(from.pool):
+	case from.node >= 0 && l.lacks(from.pool):
 		return from.pool
-	case lacks(home):
+	case l.lacks(home):
 		return home
 	case own != unseated:
 		return own
@@ -152,12 +151,15 @@ func (l *lending) poolFor(s, i int, from absence) int {
 	return from.pool
 }
 
-// homeOf is the first pool that has a service and cannot be filled; else the
-// first that has it.
+// lacks: the pool has an open seat, or a member that has lost something.
+func (l *lending) lacks(k int) bool { return l.vacant[k] > 0 || len(l.short[k]) > 0 }
+
+// homeOf is the first pool that has a service and lacks something; else the first
+// that has it.
 func (l *lending) homeOf(s int) int {
 	has := func(p poolFacts) bool { return slices.Contains(p.services, s) }
 	for k := range l.pools {
-		if has(l.pools[k]) && l.vacant[k] > 0 {
+		if has(l.pools[k]) && l.lacks(k) {
 			return k
 		}
 	}
