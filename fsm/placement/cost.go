@@ -10,7 +10,7 @@ import (
 // over nodes, and each part has room for the sum over 100,000 nodes.
 //
 // Stops are no part: for given sizes they are fewest where starts are.
-type cost [10]int64
+type cost [12]int64
 
 const (
 	// Seats of nodes that do not observe, where one that does has a seat; then,
@@ -24,6 +24,10 @@ const (
 	partSpread
 	_
 	_
+	_
+	// The same, and what floors over parts lack, where keys and parts cross those
+	// before: two to a part.
+	partCross
 	_
 	// Starts, then services that restart with them.
 	partChanges
@@ -197,10 +201,16 @@ func (p *problem) changes(i, k, t int) bool {
 	return p.has(i, k, t) == absent || p.nodes[i].whose[t] != unseated && p.nodes[i].whose[t] != k
 }
 
+// most families that cross others.
+const mostCrossing = 4
+
 // spreadPart returns the part of a spread key, and what a square counts there.
-func spreadPart(level int) (part int, unit int64) {
-	if level%2 == 0 {
-		return partSpread + level/2, 1 << 32
+func spreadPart(level int) (part int, unit int64) { return halfPart(partSpread, level) }
+
+// halfPart returns one of the parts of which each holds two, and its unit.
+func halfPart(first, number int) (part int, unit int64) {
+	if number%2 == 0 {
+		return first + number/2, 1 << 32
 	}
-	return partSpread + level/2, 1
+	return first + number/2, 1
 }

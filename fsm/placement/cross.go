@@ -11,7 +11,8 @@ import (
 // zones with several racks. A tree cannot hold both, so the choice of members
 // has seen the first of them only.
 //
-// For one pool alone, two trees are a flow as well: from the values of the one,
+// What the trees hold is not given up for keys that cross: they come after all of
+// it, and before starts. For one pool alone, two trees are a flow as well: from the values of the one,
 // through the places, to the values of the other. So each such pool chooses
 // anew among its members and the nodes without a seat, exactly; then pairs of
 // pools swap members as long as that is better. Each change makes the whole
@@ -38,25 +39,27 @@ func (g *graph) uncross() {
 	}
 }
 
-// across are the families of a pool that cross the nested ones, but are nested
-// themselves.
-func (g *graph) across(k int) []family {
-	var across []family
+// trees are the families of a pool, sorted into two trees as far as they can be.
+func (g *graph) trees(k int) (left, right []family) {
+	left = slices.Clone(g.nested[k])
 	for _, f := range g.crossing[k] {
-		if f.nestedIn(across) {
-			across = append(across, f)
+		switch {
+		case f.nestedIn(left):
+			left = append(left, f)
+		case f.nestedIn(right):
+			right = append(right, f)
 		}
 	}
-	return across
+	return left, right
 }
 
 // rechoose chooses the members of a pool anew, by both of its trees.
 func (g *graph) rechoose(k int) bool {
-	across := g.across(k)
+	up, down := g.trees(k)
 	f := &flow{}
 	source, sink := f.vertex(), f.vertex()
-	left := f.tree(g.nested[k], source, len(g.samples), true)
-	right := f.tree(across, sink, len(g.samples), false)
+	left := f.tree(up, source, len(g.samples), true)
+	right := f.tree(down, sink, len(g.samples), false)
 	candidates := make([][]nodeAt, len(g.samples))
 	for i := range g.at {
 		if g.at[i] != k && g.at[i] != unseated || g.p.nodes[i].barrier[k] != free {
@@ -64,9 +67,9 @@ func (g *graph) rechoose(k int) bool {
 		}
 		place := g.p.nodes[i].location
 		c, _ := g.costAt(i, k)
-		for _, f := range across {
+		for _, f := range slices.Concat(up[len(g.nested[k]):], down) {
 			if f.floor != nil && f.set[place] < 0 {
-				c[partWishes] += wishFloor
+				c[f.part] += f.unit
 			}
 		}
 		candidates[place] = append(candidates[place], nodeAt{i, c})
@@ -271,9 +274,9 @@ func (g *graph) replace(sum *cost, k, from, to int, counts [][]int) {
 			// Those of the nested families are in the price of the nodes.
 			switch {
 			case a >= 0:
-				sum[partWishes] += wishFloor
+				sum[f.part] += f.unit
 			case b >= 0:
-				sum[partWishes] -= wishFloor
+				sum[f.part] -= f.unit
 			}
 		}
 	}
@@ -290,8 +293,9 @@ func (g *graph) replace(sum *cost, k, from, to int, counts [][]int) {
 // were chosen exactly; then the bound is the sum.
 func (g *graph) bounds(k int) []*v1.SpreadBound {
 	var bounds []*v1.SpreadBound
-	exact := len(g.across(k)) == len(g.crossing[k]) && g.alone(k)
 	all := g.both[k]
+	left, right := g.trees(k)
+	exact := len(left)+len(right) == len(all) && g.alone(k)
 	counts := g.counts(k)
 	for n := len(g.nested[k]); n < len(all); n++ {
 		f := &all[n]

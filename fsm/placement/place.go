@@ -9,6 +9,9 @@ import (
 type family struct {
 	level int // of the spread key
 	floor *quota
+	// What a square counts, or a member that a floor lacks.
+	part int
+	unit int64
 	// By place: the set that it lies in; below zero: in none.
 	set []int
 }
@@ -61,9 +64,9 @@ func (p *problem) places(pools []int) []int {
 // first, then its spread keys, those that set every node apart left out, as `id`
 // would. A place that no node of fits the pool lies in no set.
 //
-// They are ordered in two groups: those of the first are nested, any two sets of
-// different families have no place in common, or one lies in the other. The
-// others cross one of these.
+// The first ones are nested: any two sets of different families have no place in
+// common, or one lies in the other. The others begin with one that crosses some
+// of these.
 func (p *problem) families(k int, samples []int) (nested, crossing []family) {
 	fitting := make([]int, len(samples))
 	for i := range p.nodes {
@@ -74,7 +77,7 @@ func (p *problem) families(k int, samples []int) (nested, crossing []family) {
 	var all []family
 	for at := range p.pools[k].quotas {
 		q := &p.pools[k].quotas[at]
-		f := family{floor: q, set: make([]int, len(samples))}
+		f := family{floor: q, part: partWishes, unit: wishFloor, set: make([]int, len(samples))}
 		for place, i := range samples {
 			if fitting[place] == 0 || !q.in[i] {
 				f.set[place] = -1
@@ -85,6 +88,7 @@ func (p *problem) families(k int, samples []int) (nested, crossing []family) {
 	p.pools[k].spread = p.pools[k].spread[:0]
 	for level := range p.pools[k].GetSpread() {
 		f := family{level: level, set: make([]int, len(samples))}
+		f.part, f.unit = spreadPart(level)
 		numbers := map[string]int{}
 		var sizes []int
 		apart := true
@@ -110,9 +114,11 @@ func (p *problem) families(k int, samples []int) (nested, crossing []family) {
 		}
 	}
 	for _, f := range all {
-		if f.nestedIn(nested) {
+		switch {
+		case len(crossing) == 0 && f.nestedIn(nested):
 			nested = append(nested, f)
-		} else {
+		case len(crossing) < mostCrossing:
+			f.part, f.unit = halfPart(partCross, len(crossing))
 			crossing = append(crossing, f)
 		}
 	}

@@ -47,9 +47,9 @@ func grow(families []family, root, places int, add func(v vertex) int) (leaves [
 
 // vertex is what a set of a family costs, below another one.
 func (f *family) vertex(parent int) vertex {
+	v := vertex{parent: parent, part: f.part, unit: f.unit}
 	if f.floor != nil {
-		return vertex{parent: parent, part: partWishes, unit: wishFloor, least: f.floor.least}
+		v.least = f.floor.least
 	}
-	part, unit := spreadPart(f.level)
-	return vertex{parent: parent, part: part, unit: unit}
+	return v
 }
