@@ -1,9 +1,6 @@
 package placement
 
-import (
-	"math/bits"
-	"slices"
-)
+import "slices"
 
 // ruleSet is a set of rules by number.
 type ruleSet []uint64
@@ -21,14 +18,6 @@ func (r ruleSet) meets(other ruleSet) bool {
 		}
 	}
 	return false
-}
-
-func (r ruleSet) len() int {
-	n := 0
-	for _, word := range r {
-		n += bits.OnesCount64(word)
-	}
-	return n
 }
 
 // supply is nodes that no rule tells apart.
