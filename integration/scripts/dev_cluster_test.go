@@ -114,7 +114,7 @@ func (d *devCluster) lives(pid int) bool {
 func TestADevClusterComesUpBreaksMendsAndGoesDown(t *testing.T) {
 	d := newDevCluster(t)
 	d.run("up").ok(t)
-	if r := d.run("status").ok(t); !word("OK · topology dev-cluster, revision 1 · settled")(r) || strings.Contains(r.stdout, "does not run") {
+	if r := d.run("status").ok(t); !word("OK · topology dev-cluster, revision 1, paired · settled")(r) || strings.Contains(r.stdout, "does not run") {
 		t.Fatalf("status after up:\n%s", r.stdout)
 	}
 	before := d.pids()
@@ -182,7 +182,7 @@ func TestADevClusterComesUpBreaksMendsAndGoesDown(t *testing.T) {
 
 	// What was there is there again.
 	d.run("up").ok(t)
-	d.until("it goes on with what it had", word("OK · topology dev-cluster, revision 1 · settled"))
+	d.until("it goes on with what it had", word("OK · topology dev-cluster, revision 1, paired · settled"))
 }
 
 func TestADevClusterRefusesWhatItDoesNotKnow(t *testing.T) {
