@@ -12,7 +12,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -193,37 +192,8 @@ func (w *world) records() (text string) {
 	return text
 }
 
-// quiet: nothing has changed for a while, and all that is wanted answers.
-func (w *world) quiet() bool {
-	if time.Since(w.lastSet()) < 5*time.Minute {
-		return false
-	}
-	state, _ := w.newest()
-	for _, h := range w.hosts {
-		for _, a := range state.Node(h.id).GetAssignments() {
-			if a.GetWanted() != v1.Wanted_WANTED_SERVING || !h.look(a.GetService()).answers {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// lastSet is when a set was committed last.
-func (w *world) lastSet() time.Time {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, f := range slices.Backward(w.history.Facts) {
-		if f.Kind == judge.Set {
-			return f.At
-		}
-	}
-	return w.began
-}
-
 // unsettled says what keeps the cluster from being whole. What stands in for a pool
-// that its own nodes cannot fill stays; with such a pool it is enough that nothing
-// moves any more.
+// that its own nodes cannot fill stays.
 func (w *world) unsettled() string {
 	got, err := v1.NewClusterServiceClient(w.api).GetStatus(context.Background(), &v1.GetStatusRequest{})
 	if err != nil {
@@ -252,9 +222,6 @@ func (w *world) unsettled() string {
 	}
 	if hold := s.GetHold(); hold != nil {
 		return fmt.Sprintf("it holds: %v", hold)
-	}
-	if !s.GetSettled() && len(s.GetShortages()) > 0 && w.quiet() {
-		return ""
 	}
 	if !s.GetSettled() {
 		return fmt.Sprintf("status is not settled: %v", s.GetSentences())
