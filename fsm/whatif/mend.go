@@ -11,7 +11,8 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
-// mostTried bounds the losses that a mend is tried against.
+// mostTried bounds the losses that a mend is tried against; one that leaves more of
+// them harmful is none.
 const mostTried = 200
 
 // mender looks for changes after which losses are survived, and tries each: it is
@@ -108,7 +109,7 @@ func (m *mender) saves(after *survey, of v1.LossKind, keys []int) bool {
 			continue
 		}
 		if tried++; tried > mostTried {
-			break
+			return false
 		}
 		_, broken := after.broken(after.outcome(k.nodes))
 		if slices.ContainsFunc(broken, func(key int) bool { return saved[after.keys[key]] }) {
