@@ -140,6 +140,7 @@ func TestADrainThatTakesLongHoldsUpOnlyWhatIsTiedToIt(t *testing.T) {
 	c.expect("drain smtp-outbound node-1")
 	c.top.Pools[1] = only(count("mail", 2, "imap"), "node-3", "node-4")
 	c.top.Pools[0] = only(count("out", 2, "smtp-outbound"), "node-2", "node-5")
+	moving(c.top, 100)
 	c.expect("") // for a minute, everything waits
 	c.now = c.now.Add(StartDeadline)
 	c.expect("start imap node-4")

@@ -95,3 +95,12 @@ func (c *cluster) surplus() {
 	c.report(n, "smtp-outbound", v1.ServiceState_SERVICE_STATE_SERVING)
 	c.takeStock()
 }
+
+func TestWhatIsProposedBreaksNoFloor(t *testing.T) {
+	c := swapped(t)
+	approve(c.top.Policy)
+	c.restraints = Restraints{AcceptGap: true}
+	if p := Propose(c.view(), rebalance); p != nil {
+		t.Errorf("proposed is %v", p)
+	}
+}
