@@ -2,6 +2,7 @@ package placement
 
 import (
 	"fmt"
+	"os"
 	"testing"
 	"time"
 
@@ -20,54 +21,69 @@ func manyNodes(n int) []*v1.Node {
 	return nodes
 }
 
-func manyPools(keys ...string) *v1.Topology {
-	top := topologyOf(weight("imap", 4, "imap"), weight("web", 2, "jmap", "webdav"), weight("in", 2, "smtp-inbound"), weight("out", 2, "smtp-outbound"))
-	for _, p := range top.Pools {
-		p.Spread = keys
+// manyPools are weights that compete for all nodes, spread over region and zone.
+func manyPools(n, turn int) *v1.Topology {
+	top := topologyOf()
+	for k := range n {
+		top.Pools = append(top.Pools, spread(weight(fmt.Sprintf("pool-%d-%d", turn, k), uint32(1+(k+turn)%4), five[(k+turn)%5]), "region", "zone"))
 	}
 	return top
 }
 
+// ROSTER_BENCH=full adds 100,000 nodes.
 func BenchmarkPlace(b *testing.B) {
-	for _, n := range []int{10, 1000, 10000} {
-		for _, kind := range []string{"plain", "spread"} {
-			top := manyPools()
-			if kind == "spread" {
-				top = manyPools("region", "zone")
+	sizes := []int{10, 100, 1000, 10000}
+	if os.Getenv("ROSTER_BENCH") == "full" {
+		sizes = append(sizes, 100000)
+	}
+	for _, pools := range []int{5, 50} {
+		for _, n := range sizes {
+			benchmarkPlace(b, pools, n)
+		}
+	}
+}
+
+func benchmarkPlace(b *testing.B, pools, n int) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	top, fresh := manyPools(pools, 0), manyNodes(n)
+	view := func(top *v1.Topology, nodes []*v1.Node, floor uint32) View {
+		floors := map[string]uint32{}
+		for _, s := range five {
+			floors[s] = floor
+		}
+		return View{Topology: top, Nodes: nodes, Now: now, Floors: floors}
+	}
+	target := mustPlace(b, view(top, fresh, 0))
+	lose := func(lost func(i int) bool) []*v1.Node {
+		nodes := settle(fresh, top, target)
+		for i, n := range nodes {
+			for _, a := range n.Assignments {
+				n.Reports = append(n.Reports, &v1.ServiceReport{Service: a.Service, State: v1.ServiceState_SERVICE_STATE_SERVING})
 			}
-			fresh := manyNodes(n)
-			target := place(b, top, fresh)
-			settled := settle(fresh, top, target)
-			lossy := settle(fresh, top, target)
-			for i := range n / 10 {
-				lossy[i*7%n].State = v1.NodeState_NODE_STATE_DOWN
-			}
-			now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
-			gone := settle(fresh, top, target)
-			for i := range n / 10 {
-				gone[i*7%n].State, gone[i*7%n].StateSince = v1.NodeState_NODE_STATE_DOWN, timestamppb.New(now.Add(-time.Hour))
-			}
-			spare := topologyOf(count("imap", uint32(n/2), "imap"), count("web", uint32(n/3), "jmap", "webdav"))
-			idle := settle(fresh, spare, place(b, spare, fresh))
-			for i := range n / 10 {
-				idle[i*7%n].State = v1.NodeState_NODE_STATE_DOWN
-			}
-			floors := map[string]uint32{"imap": uint32(n / 2), "jmap": uint32(n / 4)}
-			other := topologyOf(count("all", uint32(n/2), five...), count("imap", uint32(n/2), "imap"))
-			for name, view := range map[string]View{
-				"first": {Topology: top, Nodes: fresh}, "again": {Topology: top, Nodes: settled}, "tenth-down": {Topology: top, Nodes: lossy}, "transition": {Topology: other, Nodes: settled},
-				"tenth-gone": {Topology: top, Nodes: gone, Now: now}, "tenth-borrowed": {Topology: top, Nodes: lossy, Floors: map[string]uint32{"imap": uint32(n * 2 / 5)}},
-				"stand-ins": {Topology: spare, Nodes: idle, Floors: floors},
-			} {
-				b.Run(fmt.Sprintf("%d/%s/%s", n, kind, name), func(b *testing.B) {
-					b.ReportAllocs()
-					for b.Loop() {
-						if _, err := Place(view); err != nil {
-							b.Fatal(err)
-						}
-					}
-				})
+			if lost(i) {
+				n.State, n.StateSince = v1.NodeState_NODE_STATE_DOWN, timestamppb.New(now)
 			}
 		}
+		return nodes
+	}
+	for _, c := range []struct {
+		name string
+		view View
+	}{
+		{"first placement", view(top, fresh, 1)},
+		{"nothing to do", view(top, lose(func(int) bool { return false }), 1)},
+		{"one node lost", view(top, lose(func(i int) bool { return i == n/2 }), 1)},
+		// A tenth of all nodes is what each service must have.
+		{"a region lost", view(top, lose(func(i int) bool { return i%3 == 0 }), uint32(n/10))},
+		{"model to model", view(manyPools(pools, 2), lose(func(int) bool { return false }), 1)},
+	} {
+		b.Run(fmt.Sprintf("%d nodes/%d pools/%s", n, pools, c.name), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Place(c.view); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
 	}
 }

@@ -141,7 +141,7 @@ func (x *explaining) rankText(k int, at, forced []int) string {
 			continue
 		}
 		n := x.nodes[i].Node
-		if capacity(n) > capacity(x.nodes[x.node].Node) {
+		if bucket(n) > bucket(x.nodes[x.node].Node) {
 			return n.GetId() + " has greater capacity"
 		}
 		if i < x.node {

@@ -93,13 +93,8 @@ func (g *graph) vertexOf(x pile) int {
 
 // put adds nodes to a pile, or takes them away.
 func (g *graph) put(number, pool, by int) {
-	c, x := &g.classes[number], pile{number, pool}
-	c.count[pool] += by
-	v := g.vertexOf(x)
-	if !c.known[pool] {
-		c.known[pool] = true
-		g.here[v] = append(g.here[v], x)
-	}
+	c := &g.classes[number]
+	v := g.change(number, pool, by)
 	if v == g.idle {
 		return
 	}
@@ -107,6 +102,18 @@ func (g *graph) put(number, pool, by int) {
 	for ; v >= 0; v = g.vertices[v].parent {
 		g.vertices[v].count += by
 	}
+}
+
+// change counts the nodes of a pile, and returns its vertex.
+func (g *graph) change(number, pool, by int) int {
+	c, x := &g.classes[number], pile{number, pool}
+	c.count[pool] += by
+	v := g.vertexOf(x)
+	if !c.known[pool] {
+		c.known[pool] = true
+		g.here[v] = append(g.here[v], x)
+	}
+	return v
 }
 
 // pass moves nodes of a class from one pool to another.

@@ -75,8 +75,8 @@ func (o *ordering) reroute(number, pool int) bool {
 			for _, from := range o.tight[number] {
 				if c.count[from] > 0 && o.vertexOf(pile{number, from}) == v {
 					o.walkBack(start, v)
-					c.count[from]--
-					c.count[pool]++
+					o.change(number, from, -1)
+					o.change(number, pool, 1)
 					return true
 				}
 			}
@@ -128,8 +128,8 @@ func (o *ordering) walkBack(start, v int) {
 	for ; v != start; v = o.from[v].from {
 		switch s := o.from[v]; {
 		case s.class >= 0:
-			o.classes[s.class].count[s.a]--
-			o.classes[s.class].count[s.b]++
+			o.change(s.class, s.a, -1)
+			o.change(s.class, s.b, 1)
 		default:
 			o.vertices[s.a].count += s.b
 		}

@@ -15,7 +15,8 @@
 //  2. Filling: how many of these seats can be held at once by nodes that may
 //     take them now, pools of higher priority first (fill.go).
 //  3. Members: the cheapest choice of nodes for exactly these seats (members.go).
-//     What cheap means is one list of costs, compared in order (cost.go).
+//     What cheap means is one list of costs, compared in order (cost.go). Then
+//     pools that share nodes, one after the other (shared.go).
 //  4. Loans: those that stay (loan.go, whole.go), stand-ins (standin.go), and
 //     services borrowed for their floors (borrow.go).
 //  5. Reasons (reason.go).

@@ -154,7 +154,7 @@ func together(n *v1.Node, services ...string) {
 	}
 }
 
-func mustPlace(t *testing.T, v View) *Target {
+func mustPlace(t testing.TB, v View) *Target {
 	t.Helper()
 	target, err := Place(v)
 	if err != nil {
