@@ -55,3 +55,30 @@ func serving5(nodes []*v1.Node) []*v1.Node {
 	}
 	return nodes
 }
+
+// A transition from model to model, and a node loss, from beginning to end, with
+// a floor in each zone.
+func BenchmarkForward(b *testing.B) {
+	for _, n := range []int{10, 1000, 10000} {
+		top := topologyOf(weight("imap", 4, "imap"), weight("web", 2, "jmap", "webdav"), weight("in", 2, "smtp-inbound"), weight("out", 2, "smtp-outbound"))
+		perZone(top, "imap", 1)
+		unified := perZone(topologyOf(all("all", five...)), "imap", 1)
+		nodes := serving5(manyNodes(n))
+		models := View{Now: noon, Topology: top, Target: place(b, top, nodes), Nodes: nodes, Restraints: Restraints{Open: true}}
+		b.Run(fmt.Sprintf("%d/models", n), func(b *testing.B) {
+			waves := 0
+			for b.Loop() {
+				waves = len(Plan(models).GetWaves())
+			}
+			b.ReportMetric(float64(waves), "waves")
+		})
+		lost := serving5(manyNodes(n))
+		lost[0].State, lost[0].StateSince = v1.NodeState_NODE_STATE_DOWN, stamp(noon)
+		loss := View{Now: noon, Topology: unified, Target: place(b, unified, lost), Nodes: lost}
+		b.Run(fmt.Sprintf("%d/loss", n), func(b *testing.B) {
+			for b.Loop() {
+				Next(loss)
+			}
+		})
+	}
+}
