@@ -78,6 +78,17 @@ func TestRuleSpreadOverTheFirstKeyComesBeforeTheSecond(t *testing.T) {
 	}
 }
 
+// Three of four members in region a would have a zone each.
+func TestRuleSpreadOverRegionsComesBeforeZones(t *testing.T) {
+	var nodes []*v1.Node
+	for i, zone := range []string{"a1", "a2", "a3", "b1", "b1"} {
+		nodes = append(nodes, newNode(fmt.Sprintf("node-%d", i+1), zone[:1], zone))
+	}
+	if got := seats(place(t, topologyOf(spread(count("imap", 4, "imap"), "region", "zone")), nodes)); got != "imap: node-1 node-2 node-4 node-5" {
+		t.Error(got)
+	}
+}
+
 func TestRuleSpreadComesBeforeStarts(t *testing.T) {
 	nodes := tenNodes()
 	for _, n := range nodes[6:8] { // both in c1
