@@ -29,13 +29,10 @@ func TestAPartKeepsItsFloorThoughOthersHaveMoreThanEnough(t *testing.T) {
 	if len(step.Parts) != 2 || step.Parts[0].Target != 1 {
 		t.Errorf("asked of parts is %v", step.Parts)
 	}
-	for _, r := range Refuse(c.nodes, c.floors, []*v1.Move{{Service: "webdav", Node: "node-1", Pool: "imap", Action: v1.Action_ACTION_START}}) {
-		if r.Message != "starting webdav on node-1 restarts imap there: imap has 1 ready in zone=a1 and a floor in force of 1 there" {
-			t.Errorf("Apply says %q", r.Message)
-		}
-		return
+	refused := Refuse(c.nodes, c.floors, []*v1.Move{{Service: "webdav", Node: "node-1", Pool: "imap", Action: v1.Action_ACTION_START}})
+	if len(refused) != 1 || refused[0].Message != "starting webdav on node-1 restarts imap there: imap has 1 ready in zone=a1 and a floor in force of 1 there" {
+		t.Errorf("Apply refuses %v", refused)
 	}
-	t.Errorf("Apply refuses nothing")
 }
 
 func TestAStartThatAPartNeedsIsARepairAndPassesAHold(t *testing.T) {
