@@ -75,7 +75,7 @@ func (p *problem) standing(n *nodeFacts, k int) barrier {
 		return free
 	case n.leaves && !n.down:
 		return troubled
-	case !missing && !p.troubledIn(n, pool.services) && !(n.down && slices.Contains(n.holds, true)):
+	case !missing && !p.troubledIn(n, pool.services) && !(n.down && (n.standsIn[k] || slices.Contains(n.holds, true))):
 		return free
 	}
 	return p.closed(n, pool.services)

@@ -104,10 +104,6 @@ type choosing struct {
 	v        View
 	pools    []int
 	strained bool
-	floors   []struct {
-		pool, least int
-		in          []bool
-	}
 }
 
 func (c *choosing) compare(t *rapid.T, target *Target, at []int, gaps map[string]int) {
@@ -311,13 +307,4 @@ func (c *choosing) price(at []int) []int {
 		}
 	}
 	return p
-}
-
-// strained: some seat stays open.
-func strained(t *rapid.T, v View) (*problem, bool) {
-	p, err := compile(v)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return p, p.fill(p.size()).strained
 }

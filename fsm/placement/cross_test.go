@@ -61,3 +61,48 @@ func TestPlacingAgainMovesNothingWhereKeysCross(t *testing.T) {
 		}
 	})
 }
+
+// Both pools choose among the same nodes: zones for the one are at odds with
+// racks for the other.
+func TestZonesOfOnePoolAreNotGivenUpForRacksOfAnother(t *testing.T) {
+	var nodes []*v1.Node
+	for i, place := range [][2]string{{"b1", "r1"}, {"b2", ""}, {"b1", ""}, {"b2", ""}, {"b2", "r1"}} {
+		n := newNode(fmt.Sprintf("node-%d", i+1), "b", place[0])
+		if place[1] != "" {
+			n.Labels = map[string]string{"rack": place[1]}
+		}
+		nodes = append(nodes, n)
+	}
+	nodes[1].Claims.Services = nodes[1].Claims.Services[1:] // not imap
+	top := topologyOf(spread(count("web", 2, "jmap"), "region", "zone"), spread(all("imap", "imap"), "zone", "rack"))
+	target := place(t, top, nodes)
+	if again := place(t, top, settle(nodes, top, target)); seats(again) != seats(target) {
+		t.Errorf("%s became %s", seats(target), seats(again))
+	}
+	zones := map[string]bool{}
+	for _, id := range members(target, "web") {
+		zones[map[string]string{"node-1": "b1", "node-3": "b1"}[id]] = true
+	}
+	if len(zones) != 2 {
+		t.Error(seats(target))
+	}
+}
+
+func TestTheBoundIsTheLeastSumOfSquares(t *testing.T) {
+	for shape := range 4 * 4 * 4 {
+		room := []int{shape % 4, shape / 4 % 4, shape / 16}
+		for units := range room[0] + room[1] + room[2] + 1 {
+			best := uint64(1 << 62)
+			for a := range room[0] + 1 {
+				for b := range room[1] + 1 {
+					if c := units - a - b; c >= 0 && c <= room[2] {
+						best = min(best, uint64(a*a+b*b+c*c))
+					}
+				}
+			}
+			if got := leastSquares(room, units); got != best {
+				t.Errorf("%d over %v: %d, not %d", units, room, got, best)
+			}
+		}
+	}
+}

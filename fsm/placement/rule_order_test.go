@@ -157,6 +157,24 @@ func TestRuleEarlierPoolsGetTheFirstNodes(t *testing.T) {
 	}
 }
 
+// node-1 serves all that either pool wants. For imap alone that would be a waste:
+// two more starts, not one.
+func TestANodeIsLeftToThePoolThatNeedsItMost(t *testing.T) {
+	nodes := plainNodes(2)
+	serves(nodes[0], "old", "imap", "jmap")
+	if got := seats(place(t, topologyOf(count("imap", 1, "imap"), count("both", 1, "imap", "jmap")), nodes)); got != "imap: node-2; both: node-1" {
+		t.Error(got)
+	}
+}
+
+// Any two of the three places would do.
+func TestAmongEqualChoicesTheFirstNodesAreMembers(t *testing.T) {
+	nodes := []*v1.Node{newNode("node-1", "a", "a1"), newNode("node-2", "a", "a2"), newNode("node-3", "b", "b1")}
+	if got := seats(place(t, topologyOf(spread(count("one", 1, "imap"), "zone"), spread(count("two", 1, "imap"), "zone")), append(nodes, plainNodes(9)[3:]...))); got != "one: node-1; two: node-2" {
+		t.Error(got)
+	}
+}
+
 // together puts services of a node into one restart group.
 func together(n *v1.Node, services ...string) {
 	for _, s := range services {

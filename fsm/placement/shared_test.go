@@ -72,3 +72,28 @@ func TestADownNodeKeepsItsSharedSeatToo(t *testing.T) {
 		t.Errorf("%s became %s", before, got)
 	}
 }
+
+// What a cordoned node serves for a shared pool is wanted by another one, too.
+// It is that one's then, and holds no shared seat.
+func TestASharedSeatIsNotHeldByWhatAnotherPoolWillHave(t *testing.T) {
+	top := topologyOf(shared(all("web", "jmap", "webdav")), all("files", "webdav"))
+	nodes := plainNodes(1)
+	serves(nodes[0], "web", "webdav").Settings.Cordoned = true
+	target := place(t, top, nodes)
+	if got := seats(target); got != "web: ; files: node-1" {
+		t.Error(got)
+	}
+	if again := seats(place(t, top, settle(nodes, top, target))); again != seats(target) {
+		t.Error(again)
+	}
+}
+
+func TestWhatIsThereForALaterSharedPoolDoesNotCount(t *testing.T) {
+	top := topologyOf(shared(count("web", 1, "webdav")), shared(where(count("files", 1, "webdav"), "id", "node-2")))
+	nodes := plainNodes(2)
+	before := seats(place(t, top, nodes))
+	serves(nodes[1], "files", "webdav") // its rollout is the faster one
+	if got := seats(place(t, top, nodes)); got != before {
+		t.Errorf("%s became %s", before, got)
+	}
+}
