@@ -191,3 +191,12 @@ func mustPlace(t testing.TB, v View) *Target {
 	}
 	return target
 }
+
+func TestANodeThatIsDownGetsNoSeatByStandingIn(t *testing.T) {
+	nodes := plainNodes(1)
+	serves(nodes[0], "web", "webdav").State = v1.NodeState_NODE_STATE_DOWN
+	nodes[0].Assignments[0].Borrowed = true
+	if got := seats(place(t, topologyOf(count("web", 1, "webdav")), nodes)); got != "web: " {
+		t.Error(got)
+	}
+}
