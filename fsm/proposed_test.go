@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"roster/fsm/rollout"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
@@ -31,10 +32,7 @@ func TestWhatRosterWouldDoIsProposedWithWhatWasDecidedOfIt(t *testing.T) {
 		t.Fatalf("proposed: %v", plans)
 	}
 	p := plans[0]
-	var moves []*v1.Move
-	for _, w := range p.GetPlan().GetWaves() {
-		moves = append(moves, w.GetMoves()...)
-	}
+	moves := rollout.PlanMoves(p.GetPlan())
 	if len(moves) != 1 || moves[0].GetNode() != "node-3" || moves[0].GetService() != "imap" || p.GetPlan().GetBasis() != b.m.State().Basis(b.m.State().Topology().GetTopology()) || p.GetPlan().GetRevision() != 1 {
 		t.Fatalf("plan: %v", p)
 	}

@@ -171,7 +171,7 @@ func TestUnderApproveExactlyTheShownMovesAreMade(t *testing.T) {
 			if p == nil {
 				continue
 			}
-			for _, m := range planMoves(p.Plan) {
+			for _, m := range PlanMoves(p.Plan) {
 				if m.Cause != cause {
 					t.Fatalf("%v in a plan of %v", m, cause)
 				}

@@ -81,12 +81,12 @@ func (c *cluster) mustBeAsPlanned(plan *v1.Plan, view View, waves [][]*v1.Move) 
 	}
 	if len(waves) != len(plan.Waves) {
 		for _, w := range plan.Waves {
-			c.t.Logf("announced: %s", write(w.Moves))
+			c.t.Logf("announced: %s", write(WaveMoves(w)))
 		}
 		c.t.Fatalf("%d waves were announced, %d came\n%s", len(plan.Waves), len(waves), c.story())
 	}
 	for i, w := range waves {
-		if got, want := write(w), write(plan.Waves[i].Moves); got != want {
+		if got, want := write(w), write(WaveMoves(plan.Waves[i])); got != want {
 			c.t.Fatalf("wave %d is %s, announced was %s", i, got, want)
 		}
 	}

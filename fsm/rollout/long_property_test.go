@@ -77,7 +77,7 @@ func TestHoweverLongDrainsTakeEachServiceMovesAsAnnounced(t *testing.T) {
 		c.mustEnd(c.step())
 		var announced [][]*v1.Move
 		for _, w := range plan.Waves {
-			announced = append(announced, w.Moves)
+			announced = append(announced, WaveMoves(w))
 		}
 		want, got := byService(announced), byService(c.waves[before:])
 		if !maps.EqualFunc(want, got, slices.Equal) {

@@ -79,7 +79,7 @@ func (s *simulation) announce(p *v1.Plan, step Step) {
 	}
 	before, floors := s.ready, s.view.Floors
 	s.commit(step.Moves)
-	wave := &v1.Wave{Moves: step.Moves}
+	wave := waveOf(step.Moves)
 	for _, key := range s.counted(before) {
 		floor, n := floors[key].GetFloor(), s.ready[key]
 		count := &v1.ReadyCount{Service: key, Committed: n, Floor: floor}
@@ -142,4 +142,29 @@ func (s *simulation) lowest(so map[string]uint32) {
 			keep(key)
 		}
 	}
+}
+
+// waveOf tells what changes a service from what only changes a seat.
+func waveOf(moves []*v1.Move) *v1.Wave {
+	w := &v1.Wave{}
+	for _, m := range moves {
+		if m.GetAction() == v1.Action_ACTION_RESEAT {
+			w.Reseats = append(w.Reseats, m)
+			continue
+		}
+		w.Moves = append(w.Moves, m)
+	}
+	return w
+}
+
+// WaveMoves is all that a wave does, seats that change hands first.
+func WaveMoves(w *v1.Wave) []*v1.Move { return slices.Concat(w.GetReseats(), w.GetMoves()) }
+
+// PlanMoves is all that a plan does, wave by wave.
+func PlanMoves(p *v1.Plan) []*v1.Move {
+	var moves []*v1.Move
+	for _, w := range p.GetWaves() {
+		moves = append(moves, WaveMoves(w)...)
+	}
+	return moves
 }

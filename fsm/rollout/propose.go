@@ -35,7 +35,7 @@ func Propose(v View, cause v1.Cause) *v1.ProposedPlan {
 	if len(proposed.Plan.GetWaves()) == 0 {
 		return nil
 	}
-	moves := planMoves(proposed.Plan)
+	moves := PlanMoves(proposed.Plan)
 	proposed.Id = planID(moves)
 	v.Restraints.judge(proposed, moves)
 	return proposed
@@ -66,14 +66,6 @@ func coversAll(a *v1.Approval, moves []*v1.Move) bool {
 		approved[keyOf(m)] = true
 	}
 	return !slices.ContainsFunc(moves, func(m *v1.Move) bool { return !approved[keyOf(m)] })
-}
-
-func planMoves(p *v1.Plan) []*v1.Move {
-	var moves []*v1.Move
-	for _, w := range p.GetWaves() {
-		moves = append(moves, w.GetMoves()...)
-	}
-	return moves
 }
 
 // planID names exactly these moves, in whatever order they come.

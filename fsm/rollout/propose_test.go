@@ -22,7 +22,7 @@ const (
 func approval(p *v1.ProposedPlan, rejected bool) *v1.Approval {
 	a := &v1.Approval{Id: p.Id, Cause: p.Cause, Rejected: rejected, By: "anna", Reason: "seen", Time: stamp(noon)}
 	for _, w := range p.Plan.Waves {
-		for _, m := range w.Moves {
+		for _, m := range WaveMoves(w) {
 			a.Moves = append(a.Moves, proto.CloneOf(m))
 		}
 	}
@@ -140,7 +140,7 @@ func TestWherePolicyIsOffAPlanShowsWhatWouldBeDone(t *testing.T) {
 	c := pairOf(t)
 	c.top.Policy.Repair = automationOff
 	c.fail("node-1")
-	if p := Propose(c.viewOf(lent), repair); p.GetState() != v1.PlanState_PLAN_STATE_OFF || write(planMoves(p.Plan)) != "start imap node-3" || len(p.Plan.Loans) != 1 {
+	if p := Propose(c.viewOf(lent), repair); p.GetState() != v1.PlanState_PLAN_STATE_OFF || write(PlanMoves(p.Plan)) != "start imap node-3" || len(p.Plan.Loans) != 1 {
 		t.Errorf("%v", p)
 	}
 	mustHold(t, c.aim(lent, ""), "start imap node-3", "policy.repair is off")
@@ -173,7 +173,7 @@ func TestAProposalHasNothingThatIsHeldForAnotherReason(t *testing.T) {
 		t.Errorf("%v", p)
 	}
 	two := targetOf("mail: node-1 node-2", "web: node-3", "imap for mail: node-3", "imap for mail: node-4")
-	if p := Propose(c.viewOf(two), repair); write(planMoves(p.GetPlan())) != "start imap node-4" {
+	if p := Propose(c.viewOf(two), repair); write(PlanMoves(p.GetPlan())) != "start imap node-4" {
 		t.Errorf("%v", p)
 	}
 }

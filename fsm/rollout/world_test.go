@@ -204,7 +204,7 @@ func TestWhatIsProposedIsWhatAutoDoes(t *testing.T) {
 			v := c.view()
 			v.Topology = proto.CloneOf(c.top)
 			v.Topology.Policy.Repair = automationApprove
-			shown := planMoves(Propose(v, repair).GetPlan())
+			shown := PlanMoves(Propose(v, repair).GetPlan())
 			c.waves = nil
 			c.run()
 			var done []*v1.Move

@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"roster/fsm/rollout"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -28,7 +29,7 @@ func simulated(t *testing.T, c *Cluster, withReturn bool, fail ...string) (strin
 		}
 		fmt.Fprintln(&b)
 		for i, w := range s.GetWaves() {
-			for _, m := range w.GetMoves() {
+			for _, m := range rollout.WaveMoves(w) {
 				action := strings.ToLower(strings.TrimPrefix(m.GetAction().String(), "ACTION_"))
 				fmt.Fprintf(&b, "  %d %s %s on %s: %s\n", i+1, action, m.GetService(), m.GetNode(), m.GetReason())
 			}

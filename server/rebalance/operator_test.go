@@ -124,10 +124,7 @@ func (w *world) proposed(cause v1.Cause) *v1.ProposedPlan {
 
 func (w *world) decide(p *v1.ProposedPlan, rejected bool) {
 	w.t.Helper()
-	var moves []*v1.Move
-	for _, wave := range p.GetPlan().GetWaves() {
-		moves = append(moves, wave.GetMoves()...)
-	}
+	moves := rollout.PlanMoves(p.GetPlan())
 	w.Must(&storev1.Command{Command: &storev1.Command_DecidePlan{DecidePlan: &storev1.DecidePlan{Approval: &v1.Approval{
 		Id: p.GetId(), Cause: p.GetCause(), Rejected: rejected, Moves: moves,
 	}}}})
@@ -142,12 +139,7 @@ func said(moves []*v1.Move) (lines []string) {
 	return lines
 }
 
-func planned(p *v1.ProposedPlan) (moves []*v1.Move) {
-	for _, wave := range p.GetPlan().GetWaves() {
-		moves = append(moves, wave.GetMoves()...)
-	}
-	return moves
-}
+func planned(p *v1.ProposedPlan) []*v1.Move { return rollout.PlanMoves(p.GetPlan()) }
 
 func (w *world) made(since int) (moves []*v1.Move) {
 	for _, h := range w.history[since:] {

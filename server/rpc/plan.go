@@ -11,6 +11,7 @@ import (
 	v1 "roster/proto/roster/v1"
 
 	"roster/fsm"
+	"roster/fsm/rollout"
 	"roster/server/rpc/auth"
 	"roster/server/rpc/problem"
 )
@@ -150,12 +151,10 @@ func planOf(plans []*v1.ProposedPlan, id string) *v1.ProposedPlan {
 
 // movesOf are a plan's moves, without what only explains them.
 func movesOf(plan *v1.Plan) (moves []*v1.Move) {
-	for _, wave := range plan.GetWaves() {
-		for _, m := range wave.GetMoves() {
-			bare := proto.CloneOf(m)
-			bare.Steps, bare.Deadline, bare.WayBack = nil, nil, ""
-			moves = append(moves, bare)
-		}
+	for _, m := range rollout.PlanMoves(plan) {
+		bare := proto.CloneOf(m)
+		bare.Steps, bare.Deadline, bare.WayBack = nil, nil, ""
+		moves = append(moves, bare)
 	}
 	return moves
 }

@@ -80,10 +80,7 @@ func causeWord(c v1.Cause) string {
 }
 
 func moves(p *v1.ProposedPlan) string {
-	n := 0
-	for _, w := range p.GetPlan().GetWaves() {
-		n += len(w.GetMoves())
-	}
+	n := len(rollout.PlanMoves(p.GetPlan()))
 	return fmt.Sprintf("%d %s", n, plural(n, "move", "moves"))
 }
 

@@ -14,7 +14,7 @@ import (
 
 func moves(plan *v1.Plan) (n int) {
 	for _, wave := range plan.GetWaves() {
-		n += len(wave.GetMoves())
+		n += len(wave.GetReseats()) + len(wave.GetMoves())
 	}
 	return n
 }

@@ -21,10 +21,10 @@ func waves(out *strings.Builder, look Look, indent string, all []*v1.Wave, wide 
 		fmt.Fprintf(out, "%s%s\n", indent, look.Paint.Bold(fmt.Sprintf("Wave %d", i+1)))
 		switch {
 		case wide:
-			wideMoves(out, look, indent, wave.GetMoves())
+			wideMoves(out, look, indent, slices.Concat(wave.GetReseats(), wave.GetMoves()))
 			readyTable(out, look, indent, wave.GetReady())
 		default:
-			shortMoves(out, look, indent, wave.GetMoves())
+			shortMoves(out, look, indent, slices.Concat(wave.GetReseats(), wave.GetMoves()))
 			readyLine(out, look, indent, wave)
 		}
 		out.WriteByte('\n')

@@ -329,9 +329,12 @@ func (x *Move) GetWayBack() string {
 // of them is finished or timed out.
 type Wave struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Moves []*Move                `protobuf:"bytes,1,rep,name=moves,proto3" json:"moves,omitempty"`
+	// What is started, drained, stopped, or called off.
+	Moves []*Move `protobuf:"bytes,1,rep,name=moves,proto3" json:"moves,omitempty"`
 	// In plans only: what each step of it leaves, by service and part.
-	Ready         []*ReadyCount `protobuf:"bytes,2,rep,name=ready,proto3" json:"ready,omitempty"`
+	Ready []*ReadyCount `protobuf:"bytes,2,rep,name=ready,proto3" json:"ready,omitempty"`
+	// Seats that change hands with it. Records change, and no service is touched.
+	Reseats       []*Move `protobuf:"bytes,3,rep,name=reseats,proto3" json:"reseats,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -376,6 +379,13 @@ func (x *Wave) GetMoves() []*Move {
 func (x *Wave) GetReady() []*ReadyCount {
 	if x != nil {
 		return x.Ready
+	}
+	return nil
+}
+
+func (x *Wave) GetReseats() []*Move {
+	if x != nil {
+		return x.Reseats
 	}
 	return nil
 }
@@ -1801,10 +1811,11 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x05steps\x18\b \x03(\tR\x05steps\x125\n" +
 	"\bdeadline\x18\t \x01(\v2\x19.google.protobuf.DurationR\bdeadline\x12\x19\n" +
 	"\bway_back\x18\n" +
-	" \x01(\tR\awayBack\"Z\n" +
+	" \x01(\tR\awayBack\"\x85\x01\n" +
 	"\x04Wave\x12%\n" +
 	"\x05moves\x18\x01 \x03(\v2\x0f.roster.v1.MoveR\x05moves\x12+\n" +
-	"\x05ready\x18\x02 \x03(\v2\x15.roster.v1.ReadyCountR\x05ready\"\x88\x01\n" +
+	"\x05ready\x18\x02 \x03(\v2\x15.roster.v1.ReadyCountR\x05ready\x12)\n" +
+	"\areseats\x18\x03 \x03(\v2\x0f.roster.v1.MoveR\areseats\"\x88\x01\n" +
 	"\n" +
 	"ReadyCount\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
@@ -1984,38 +1995,39 @@ var file_roster_v1_plan_proto_depIdxs = []int32{
 	26, // 2: roster.v1.Move.deadline:type_name -> google.protobuf.Duration
 	3,  // 3: roster.v1.Wave.moves:type_name -> roster.v1.Move
 	5,  // 4: roster.v1.Wave.ready:type_name -> roster.v1.ReadyCount
-	7,  // 5: roster.v1.Conflict.rules:type_name -> roster.v1.Rule
-	4,  // 6: roster.v1.Plan.waves:type_name -> roster.v1.Wave
-	10, // 7: roster.v1.Plan.summary:type_name -> roster.v1.PlanSummary
-	25, // 8: roster.v1.Plan.lowest_ready:type_name -> roster.v1.Plan.LowestReadyEntry
-	11, // 9: roster.v1.Plan.shortages:type_name -> roster.v1.Shortage
-	12, // 10: roster.v1.Plan.seats:type_name -> roster.v1.Seat
-	13, // 11: roster.v1.Plan.loans:type_name -> roster.v1.Loan
-	6,  // 12: roster.v1.Plan.gaps:type_name -> roster.v1.Gap
-	8,  // 13: roster.v1.Plan.conflicts:type_name -> roster.v1.Conflict
-	9,  // 14: roster.v1.Plan.spreads:type_name -> roster.v1.SpreadBound
-	1,  // 15: roster.v1.ProposedPlan.cause:type_name -> roster.v1.Cause
-	2,  // 16: roster.v1.ProposedPlan.state:type_name -> roster.v1.PlanState
-	14, // 17: roster.v1.ProposedPlan.plan:type_name -> roster.v1.Plan
-	27, // 18: roster.v1.ProposedPlan.time:type_name -> google.protobuf.Timestamp
-	1,  // 19: roster.v1.Approval.cause:type_name -> roster.v1.Cause
-	3,  // 20: roster.v1.Approval.moves:type_name -> roster.v1.Move
-	27, // 21: roster.v1.Approval.time:type_name -> google.protobuf.Timestamp
-	15, // 22: roster.v1.ListPlansResponse.plans:type_name -> roster.v1.ProposedPlan
-	15, // 23: roster.v1.GetPlanResponse.plan:type_name -> roster.v1.ProposedPlan
-	17, // 24: roster.v1.PlanService.ListPlans:input_type -> roster.v1.ListPlansRequest
-	19, // 25: roster.v1.PlanService.GetPlan:input_type -> roster.v1.GetPlanRequest
-	21, // 26: roster.v1.PlanService.ApprovePlan:input_type -> roster.v1.ApprovePlanRequest
-	23, // 27: roster.v1.PlanService.RejectPlan:input_type -> roster.v1.RejectPlanRequest
-	18, // 28: roster.v1.PlanService.ListPlans:output_type -> roster.v1.ListPlansResponse
-	20, // 29: roster.v1.PlanService.GetPlan:output_type -> roster.v1.GetPlanResponse
-	22, // 30: roster.v1.PlanService.ApprovePlan:output_type -> roster.v1.ApprovePlanResponse
-	24, // 31: roster.v1.PlanService.RejectPlan:output_type -> roster.v1.RejectPlanResponse
-	28, // [28:32] is the sub-list for method output_type
-	24, // [24:28] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	3,  // 5: roster.v1.Wave.reseats:type_name -> roster.v1.Move
+	7,  // 6: roster.v1.Conflict.rules:type_name -> roster.v1.Rule
+	4,  // 7: roster.v1.Plan.waves:type_name -> roster.v1.Wave
+	10, // 8: roster.v1.Plan.summary:type_name -> roster.v1.PlanSummary
+	25, // 9: roster.v1.Plan.lowest_ready:type_name -> roster.v1.Plan.LowestReadyEntry
+	11, // 10: roster.v1.Plan.shortages:type_name -> roster.v1.Shortage
+	12, // 11: roster.v1.Plan.seats:type_name -> roster.v1.Seat
+	13, // 12: roster.v1.Plan.loans:type_name -> roster.v1.Loan
+	6,  // 13: roster.v1.Plan.gaps:type_name -> roster.v1.Gap
+	8,  // 14: roster.v1.Plan.conflicts:type_name -> roster.v1.Conflict
+	9,  // 15: roster.v1.Plan.spreads:type_name -> roster.v1.SpreadBound
+	1,  // 16: roster.v1.ProposedPlan.cause:type_name -> roster.v1.Cause
+	2,  // 17: roster.v1.ProposedPlan.state:type_name -> roster.v1.PlanState
+	14, // 18: roster.v1.ProposedPlan.plan:type_name -> roster.v1.Plan
+	27, // 19: roster.v1.ProposedPlan.time:type_name -> google.protobuf.Timestamp
+	1,  // 20: roster.v1.Approval.cause:type_name -> roster.v1.Cause
+	3,  // 21: roster.v1.Approval.moves:type_name -> roster.v1.Move
+	27, // 22: roster.v1.Approval.time:type_name -> google.protobuf.Timestamp
+	15, // 23: roster.v1.ListPlansResponse.plans:type_name -> roster.v1.ProposedPlan
+	15, // 24: roster.v1.GetPlanResponse.plan:type_name -> roster.v1.ProposedPlan
+	17, // 25: roster.v1.PlanService.ListPlans:input_type -> roster.v1.ListPlansRequest
+	19, // 26: roster.v1.PlanService.GetPlan:input_type -> roster.v1.GetPlanRequest
+	21, // 27: roster.v1.PlanService.ApprovePlan:input_type -> roster.v1.ApprovePlanRequest
+	23, // 28: roster.v1.PlanService.RejectPlan:input_type -> roster.v1.RejectPlanRequest
+	18, // 29: roster.v1.PlanService.ListPlans:output_type -> roster.v1.ListPlansResponse
+	20, // 30: roster.v1.PlanService.GetPlan:output_type -> roster.v1.GetPlanResponse
+	22, // 31: roster.v1.PlanService.ApprovePlan:output_type -> roster.v1.ApprovePlanResponse
+	24, // 32: roster.v1.PlanService.RejectPlan:output_type -> roster.v1.RejectPlanResponse
+	29, // [29:33] is the sub-list for method output_type
+	25, // [25:29] is the sub-list for method input_type
+	25, // [25:25] is the sub-list for extension type_name
+	25, // [25:25] is the sub-list for extension extendee
+	0,  // [0:25] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_plan_proto_init() }
