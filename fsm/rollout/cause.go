@@ -70,6 +70,9 @@ func (b *board) cause(s *slot, action v1.Action) v1.Cause {
 			repair = l.failed || !l.drained
 		case b.v.Restraints.ordered():
 			repair = l.vacant
+		case b.v.Restraints.Open:
+			// What waits, or is only tried, comes as far as a floor lacks it.
+			repair = l.vacant || b.underFloor(s.host.Node, s.service)
 		default:
 			repair = l.vacant || b.short(s)
 		}

@@ -52,6 +52,30 @@ func TestAServiceUnderItsFloorIsRepairedWhileTheRolloutIsPaused(t *testing.T) {
 	mustCause(t, c.aim(targetOf("mail: node-1 node-3"), "start imap node-3"), repair)
 }
 
+// A new service reached its floor on the canary alone. When that node dies, it is
+// made up for by one other, and the rest waits as it did.
+func TestANewServiceOfALostCanaryComesBackOnOneNodeOnly(t *testing.T) {
+	for name, restraints := range map[string]Restraints{
+		"it is watched": {Open: true, Canary: &v1.Canary{Nodes: []string{"node-1"}}},
+		"it is paused":  {Open: true, Pause: &v1.Pause{}, Canary: &v1.Canary{Nodes: []string{"node-1"}, Failure: "node-1 is down"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mail := only(count("mail", 3, "imap"), "node-1", "node-2", "node-3")
+			c := running(t, nodesOf(3), topologyOf(mail))
+			both := only(count("mail", 3, "imap", "webdav"), "node-1", "node-2", "node-3")
+			top := topologyOf(both)
+			top.Policy.Rollout = &v1.RolloutPolicy{Canary: 1, Bake: durationpb.New(10 * time.Minute)}
+			c.adopt(moving(top, 100))
+			c.restraints = Restraints{Open: true, Canary: &v1.Canary{}}
+			c.expect("start webdav node-1")
+			c.finish()
+			c.fail("node-1")
+			c.restraints = restraints
+			mustCause(t, c.expect("start webdav node-2"), repair)
+		})
+	}
+}
+
 func TestACanaryGoesFirstIsWatchedAndThenTheRestFollows(t *testing.T) {
 	c := replaced(t)
 	c.restraints.Canary = &v1.Canary{}
