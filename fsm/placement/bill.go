@@ -20,13 +20,7 @@ func (p *problem) bill(pools []int, at []int) cost {
 	}
 	for _, k := range pools {
 		for _, q := range p.pools[k].quotas {
-			have := 0
-			for i, in := range q.in {
-				if in && at[i] == k {
-					have++
-				}
-			}
-			sum[partWishes] += wishFloor * int64(max(0, q.least-have))
+			sum[partWishes] += wishFloor * q.lacks(k, at)
 		}
 		for _, level := range p.pools[k].spread {
 			part, unit := spreadPart(level)
@@ -70,7 +64,7 @@ func (x *explaining) comparison(k int, pools, at, forced []int) string {
 		case part == partWishes && more >= wishOther:
 			return fits + "the rollout is walked back to those who had the seats when it began"
 		case part == partWishes:
-			return fits + "a floor over a part of the nodes would not be covered"
+			return fits + x.floorText(pools, at, forced)
 		case part < partChanges:
 			return fits + x.spreadText(pools, part, at, forced)
 		case part == partChanges && more >= changeStart:
@@ -95,6 +89,18 @@ func (x *explaining) membersText(more int64) string {
 		return "while seats are open or gone, members stay where they are"
 	}
 	return "nodes that are up and not cordoned come before it"
+}
+
+// floorText names a floor over a part of the nodes that would lack members.
+func (x *explaining) floorText(pools, at, forced []int) string {
+	for _, k := range pools {
+		for _, q := range x.pools[k].quotas {
+			if q.lacks(k, forced) > q.lacks(k, at) {
+				return "the " + q.floor + " would not be covered"
+			}
+		}
+	}
+	return "a floor over a part of the nodes would not be covered"
 }
 
 // spreadText names a place that would be too crowded.

@@ -26,7 +26,7 @@ func (l *lending) borrow() []*v1.Shortage {
 		for _, x := range l.failing {
 			if x.service == s && d.shortIn(l.nodes[x.node].Node) > 0 {
 				x.reason = fmt.Sprintf("%s fails on %s, and no other node may take it", service.GetName(), l.nodes[x.node].GetId())
-				l.loans = append(l.loans, x)
+				l.enlist(x)
 			}
 		}
 		for at := range d.all {
@@ -40,12 +40,6 @@ func (l *lending) borrow() []*v1.Shortage {
 	return shortages
 }
 
-// lender is a node that may take a service.
-type lender struct {
-	node int
-	near nearness
-}
-
 // fillUp borrows a service until its floors are covered, or nobody is left. Where
 // parts lie in one another or apart, and begin with the smallest, no choice takes
 // fewer loans; where they cross, what turns out to be covered by others is taken
@@ -56,57 +50,27 @@ func (l *lending) fillUp(s int) {
 	if len(short) == 0 {
 		return
 	}
-	var lenders []lender
-	for i := range l.nodes {
-		if l.refusal(i, s) == free {
-			lenders = append(lenders, lender{i, l.nearness(-1, i, []int{s})})
-		}
-	}
-	lost := slices.Clone(l.missing[s])
-	slices.SortFunc(lost, func(a, b absence) int { return Compare(l.nodes[a.node].GetId(), l.nodes[b.node].GetId()) })
+	lenders, away := l.lendersOf(s, short), l.awayFrom(s)
 	before := len(l.loans)
-	for _, at := range short {
+	for turn, at := range short {
 		x := &d.all[at]
-		var away []absence
-		for _, from := range lost {
-			if matches(l.nodes[from.node].Node, x.where) {
-				away = append(away, from)
-			}
-		}
+		rows := l.rows(lenders[at], short[turn+1:])
 		for x.have < x.least {
 			from := absence{-1, l.homeOf(s)}
-			if len(away) > 0 {
-				from = away[min(x.loans, len(away)-1)]
+			if lost := away[at]; len(lost) > 0 {
+				from = lost[min(x.loans, len(lost)-1)]
 			}
-			best := l.nearest(d, x, from.node, lenders)
-			if best < 0 {
+			best := l.nearest(d, rows, from.node)
+			if best == nil {
 				break
 			}
-			i, near := lenders[best].node, lenders[best].near
-			lenders = slices.Delete(lenders, best, best+1)
-			l.add(loan{node: i, service: s, pool: l.poolFor(s, i, from), reason: l.lentFor(s, x, from.node, i, near)})
+			best.taken = true
+			l.add(loan{node: best.node, service: s, pool: l.poolFor(s, best.node, from), reason: l.lentFor(s, x, from.node, best.node, best.near)})
 		}
 	}
 	if len(short) > 1 {
 		l.takeBack(d, before)
 	}
-}
-
-// nearest is the best lender for one floor, or -1.
-func (l *lending) nearest(d *demands, x *demand, from int, lenders []lender) int {
-	best := -1
-	for at := range lenders {
-		one := &lenders[at]
-		if !matches(l.nodes[one.node].Node, x.where) {
-			continue
-		}
-		l.locateFrom(&one.near, from, one.node)
-		one.near.covers = d.shortIn(l.nodes[one.node].Node)
-		if best < 0 || one.near.compare(&lenders[best].near) < 0 {
-			best = at
-		}
-	}
-	return best
 }
 
 // takeBack drops the loans since a moment without which every floor is covered.
@@ -125,6 +89,7 @@ func (l *lending) takeBack(d *demands, since int) {
 			l.load[x.node]--
 		}
 		l.loans = slices.Delete(l.loans, at, at+1)
+		l.lent[x.node] = slices.DeleteFunc(l.lent[x.node], func(s int) bool { return s == x.service })
 	}
 }
 
@@ -178,7 +143,7 @@ func (l *lending) refusal(i, s int) barrier {
 		return drained
 	case observing(n.Node):
 		return watching
-	case l.seated(i, s) || slices.ContainsFunc(l.loans, func(x loan) bool { return x.node == i && x.service == s }):
+	case l.seated(i, s) || slices.Contains(l.lent[i], s):
 		return bound
 	case !l.lends(i):
 		return withheld

@@ -129,10 +129,12 @@ func (d *demands) shortIn(n *v1.Node) int {
 }
 
 // inWords says which part a floor is over, to go on a sentence.
-func (d *demand) inWords() string {
+func (d *demand) inWords() string { return inWords(d.where) }
+
+func inWords(where map[string]*v1.LabelValues) string {
 	var words []string
-	for _, key := range slices.Sorted(maps.Keys(d.where)) {
-		values := slices.Clone(d.where[key].GetValues())
+	for _, key := range slices.Sorted(maps.Keys(where)) {
+		values := slices.Clone(where[key].GetValues())
 		slices.Sort(values)
 		words = append(words, key+" "+strings.Join(slices.Compact(values), " or "))
 	}

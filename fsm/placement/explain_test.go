@@ -82,6 +82,13 @@ func TestExplainNamesTheRuleThatKeepsANodeOut(t *testing.T) {
 			pools: []*v1.Pool{mail, spread(where(count("files", 2, "webdav"), "id", "node-3", "node-4", "node-5"), "region")},
 			want:  "it fits, but region b would have 2 of the 2 members of pool files",
 		},
+		"a floor over a part": {
+			pools: []*v1.Pool{mail},
+			change: func(top *v1.Topology, _ []*v1.Node) {
+				top.Services = append(top.Services, &v1.Service{Name: "imap", Floors: []*v1.Floor{{Min: 1, Where: in("zone", "b1")}}})
+			},
+			want: "it fits, but the floor of 1 of imap in zone b1 would not be covered",
+		},
 		"a seat that is held": {
 			pools: []*v1.Pool{spread(where(count("mail", 2, "imap"), "id", "node-1", "node-3", "node-4"), "region")},
 			change: func(_ *v1.Topology, nodes []*v1.Node) {

@@ -20,8 +20,9 @@ type lending struct {
 	short   [][]int     // by pool: members that have lost a service of it
 	needs   []verdict   // by pool
 	loans   []loan
-	failing []loan // what there is, but cannot be counted on
-	load    []int  // by node: its services
+	lent    [][]int // by node: the services of its loans
+	failing []loan  // what there is, but cannot be counted on
+	load    []int   // by node: its services
 }
 
 // loan is one service at a node without a seat that has it.
@@ -39,11 +40,20 @@ type absence struct{ node, pool int }
 // as there are nodes without a seat. A service that would still be under its
 // floor is borrowed from nodes of other pools.
 func (p *problem) lend(v View, f filling, s sizing, seats *seating) ([]*v1.Loan, []*v1.Shortage) {
+	l := p.lending(v, f, s, seats)
+	l.keep()
+	l.standIn()
+	shortages := l.borrow()
+	return l.written(), shortages
+}
+
+// lending counts what there is.
+func (p *problem) lending(v View, f filling, s sizing, seats *seating) *lending {
 	l := &lending{
 		problem: p, seats: seats.of, vacant: make([]int, len(p.pools)),
 		demands: p.demand(v.Floors, v.Parts), missing: make([][]absence, len(p.services)),
 		members: make([][]int, len(p.pools)), short: make([][]int, len(p.pools)), needs: make([]verdict, len(p.pools)),
-		load: make([]int, len(p.nodes)),
+		load: make([]int, len(p.nodes)), lent: make([][]int, len(p.nodes)),
 	}
 	for k := range p.pools {
 		if kind(p.pools[k].Pool) != 2 {
@@ -53,10 +63,7 @@ func (p *problem) lend(v View, f filling, s sizing, seats *seating) ([]*v1.Loan,
 	for i := range p.nodes {
 		l.count(i)
 	}
-	l.keep()
-	l.standIn()
-	shortages := l.borrow()
-	return l.written(), shortages
+	return l
 }
 
 // count notes what a node is good for. Where several of its pools have a
@@ -154,7 +161,7 @@ func (l *lending) keep() {
 				l.failing = append(l.failing, x)
 			case n.down:
 				x.reason = n.GetId() + " is down; " + x.reason
-				l.loans = append(l.loans, x)
+				l.enlist(x)
 			default:
 				l.add(x)
 			}
@@ -162,10 +169,16 @@ func (l *lending) keep() {
 	}
 }
 
+// enlist notes a loan.
+func (l *lending) enlist(x loan) {
+	l.loans = append(l.loans, x)
+	l.lent[x.node] = append(l.lent[x.node], x.service)
+}
+
 // add counts on a loan.
 func (l *lending) add(x loan) {
 	x.counted = true
-	l.loans = append(l.loans, x)
+	l.enlist(x)
 	l.expect(x.node, x.service, true)
 	if assignmentOf(l.nodes[x.node].Node, l.services[x.service].GetName()) == nil {
 		l.load[x.node]++

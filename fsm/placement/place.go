@@ -20,6 +20,18 @@ type family struct {
 type quota struct {
 	least int
 	in    []bool // by node
+	floor string // whose, and over which part, in words
+}
+
+// lacks is how many members of pool k are missing in the part.
+func (q *quota) lacks(k int, at []int) int64 {
+	have := 0
+	for i, in := range q.in {
+		if in && at[i] == k {
+			have++
+		}
+	}
+	return int64(max(0, q.least-have))
 }
 
 // places numbers the places that some pools tell apart, gives every node its

@@ -1,6 +1,11 @@
 package placement
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+
+	v1 "roster/proto/roster/v1"
+)
 
 // findQuotas says how many members each pool needs in the parts of the nodes
 // that the topology has a floor over: floors with a `where`. A floor `per` value
@@ -25,14 +30,15 @@ func (p *problem) findQuotas(pools []int, got []int) {
 			for i := range p.nodes {
 				part[i] = matches(p.nodes[i].Node, floor.GetWhere())
 			}
-			p.shareQuota(pools, got, s, int(floor.GetMin()), part)
+			p.shareQuota(pools, got, s, int(floor.GetMin()), quota{in: part, floor: floorWords(service.GetName(), floor)})
 		}
 	}
 }
 
 // shareQuota spreads a floor over the pools that have the service. What earlier
 // pools put there counts for those that are shared.
-func (p *problem) shareQuota(pools, got []int, s, least int, part []bool) {
+func (p *problem) shareQuota(pools, got []int, s, least int, of quota) {
+	part := of.in
 	if p.given != nil {
 		for i := range part {
 			if part[i] && p.given[i*len(p.services)+s] {
@@ -53,8 +59,13 @@ func (p *problem) shareQuota(pools, got []int, s, least int, part []bool) {
 			}
 		}
 		if n := min(least, room, got[k]); n > 0 {
-			pool.quotas = append(pool.quotas, quota{least: n, in: part})
+			pool.quotas = append(pool.quotas, quota{least: n, in: part, floor: of.floor})
 			least -= n
 		}
 	}
+}
+
+// floorWords names a floor over a part of the nodes.
+func floorWords(service string, floor *v1.Floor) string {
+	return fmt.Sprintf("floor of %d of %s%s", floor.GetMin(), service, inWords(floor.GetWhere()))
 }

@@ -5,7 +5,7 @@ import "slices"
 // seating is who has which seats in the target.
 type seating struct {
 	of   [][]int // by node: pools, the one that takes the node for itself first
-	kept [][]int // by pool: nodes whose seat is gone with them, and waits for them
+	kept [][]int // by pool, in order: nodes whose seat is gone with them, and waits for them
 }
 
 func (p *problem) seating(at, kept []int) *seating {
@@ -29,4 +29,7 @@ func (p *problem) seating(at, kept []int) *seating {
 func (s *seating) has(i, k int) bool { return slices.Contains(s.of[i], k) }
 
 // keeps: the seat of the pool is gone with the node, and waits for it.
-func (s *seating) keeps(i, k int) bool { return slices.Contains(s.kept[k], i) }
+func (s *seating) keeps(i, k int) bool {
+	_, kept := slices.BinarySearch(s.kept[k], i)
+	return kept
+}

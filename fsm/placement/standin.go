@@ -109,7 +109,7 @@ func (l *lending) takeOver(k, from, i int) {
 	near := l.nearness(from, i, l.pools[k].services)
 	reason := fmt.Sprintf("%s; %s%s%s", l.absent(from, l.pools[k].services), l.nodes[i].GetId(), l.origin(i), near.words(""))
 	for _, s := range l.pools[k].services {
-		if !l.seated(i, s) && !slices.ContainsFunc(l.loans, func(x loan) bool { return x.node == i && x.service == s }) {
+		if !l.seated(i, s) && !slices.Contains(l.lent[i], s) {
 			l.add(loan{node: i, service: s, pool: k, reason: reason})
 		}
 	}
