@@ -22,7 +22,7 @@ type StopCheck struct {
 	// Why not, in sentences; where it is ok, what would be left.
 	Reasons []string
 	// Ready nodes left at once, by service: of every service that has a floor, or
-	// a ready node now.
+	// a ready node now. What is left in a part of the nodes only the sentences say.
 	Ready map[string]uint32
 }
 
@@ -57,23 +57,25 @@ func CheckStop(nodes []*v1.Node, floors map[string]*storev1.FloorInForce, ids []
 
 func judge(before, after map[string]uint32, floors map[string]*storev1.FloorInForce) StopCheck {
 	check := StopCheck{OK: true, Ready: map[string]uint32{}}
-	services := slices.Sorted(maps.Keys(floors))
+	keys := slices.Collect(maps.Keys(floors))
 	for service := range before {
 		if floors[service] == nil {
-			services = append(services, service)
+			keys = append(keys, service)
 		}
 	}
-	slices.Sort(services)
+	slices.Sort(keys)
 	var broken, kept []string
-	for _, service := range services {
-		floor := floors[service].GetFloor()
-		check.Ready[service] = after[service]
-		sentence := fmt.Sprintf("%s would have %d ready, its floor in force is %d", service, after[service], floor)
+	for _, key := range keys {
+		name, floor := nameOfFloor(key, floors[key]), floors[key].GetFloor()
+		if len(floors[key].GetWhere()) == 0 {
+			check.Ready[key] = after[key]
+		}
+		sentence := fmt.Sprintf("%s would have %d ready, its floor in force is %d", name, after[key], floor)
 		switch {
-		case after[service] >= floor:
+		case after[key] >= floor:
 			kept = append(kept, sentence)
-		case before[service] < floor:
-			broken = append(broken, fmt.Sprintf("%s has %d ready, under its floor in force of %d already, and would have %d", service, before[service], floor, after[service]))
+		case before[key] < floor:
+			broken = append(broken, fmt.Sprintf("%s has %d ready, under its floor in force of %d already, and would have %d", name, before[key], floor, after[key]))
 		default:
 			broken = append(broken, sentence)
 		}
@@ -83,4 +85,13 @@ func judge(before, after map[string]uint32, floors map[string]*storev1.FloorInFo
 		check.OK, check.Reasons = false, broken
 	}
 	return check
+}
+
+// nameOfFloor names what a floor is of: a service, or a service in a part of the
+// nodes.
+func nameOfFloor(key string, f *storev1.FloorInForce) string {
+	if len(f.GetWhere()) == 0 {
+		return key
+	}
+	return f.GetService() + " in " + placement.PartName(f.GetWhere())
 }

@@ -10,6 +10,8 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"roster/fsm/placement"
+	"roster/fsm/rollout"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
@@ -73,6 +75,30 @@ func TestWhatIsDownOrUnknownIsLostAlready(t *testing.T) {
 func TestAServiceWithoutAFloorIsShownAndBlocksNothing(t *testing.T) {
 	check, err := CheckStop([]*v1.Node{serving("node-1", "pop3")}, nil, []string{"node-1"})
 	if left, shown := check.Ready["pop3"]; err != nil || !check.OK || !shown || left != 0 {
+		t.Errorf("%v, %v", check, err)
+	}
+}
+
+// A floor over a part of the nodes is no service: it is named in the sentences,
+// and is not among what is left by service.
+func TestAStopThatBreaksAFloorInAPartOfTheNodesNamesThePart(t *testing.T) {
+	nodes := []*v1.Node{serving("node-1", "imap"), serving("node-2", "imap")}
+	nodes[0].Zone, nodes[1].Zone = "a1", "b1"
+	where := map[string]*v1.LabelValues{"zone": {Values: []string{"a1"}}}
+	of := floors(map[string]uint32{"imap": 1})
+	of[rollout.FloorKey("imap", placement.PartName(where))] = &storev1.FloorInForce{Service: "imap", Floor: 1, Target: 1, Where: where}
+	for id, want := range map[string]string{
+		"node-1": "imap in zone=a1 would have 0 ready, its floor in force is 1",
+		"node-2": "imap would have 1 ready, its floor in force is 1; imap in zone=a1 would have 1 ready, its floor in force is 1",
+	} {
+		check, err := CheckStop(nodes, of, []string{id})
+		if got := strings.Join(check.Reasons, "; "); err != nil || check.OK != (id == "node-2") || got != want || !maps.Equal(check.Ready, map[string]uint32{"imap": 1}) {
+			t.Errorf("%s: %q, %v, %v", id, got, check.Ready, err)
+		}
+	}
+	nodes[0].State = v1.NodeState_NODE_STATE_DOWN
+	check, err := CheckStop(nodes, of, nil)
+	if want := "imap in zone=a1 has 0 ready, under its floor in force of 1 already, and would have 0"; err != nil || check.OK || check.Reasons[0] != want {
 		t.Errorf("%v, %v", check, err)
 	}
 }
