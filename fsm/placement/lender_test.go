@@ -29,6 +29,10 @@ func TestTheNearestNodeIsBorrowed(t *testing.T) {
 			w.node("node-3").Zone = "a1"
 			w.node("node-2").Region = "a"
 		},
+		"it is in the same zone, as all are in the same region": func(w *world) {
+			w.node("node-2").Region, w.node("node-3").Region = "a", "a"
+			w.node("node-3").Zone = "a1"
+		},
 		"it is in the same region": func(w *world) {
 			w.node("node-3").Region = "a"
 			w.top.Pools[2].Priority = -1
