@@ -162,7 +162,13 @@ type Assignment struct {
 	Revision uint64 `protobuf:"varint,8,opt,name=revision,proto3" json:"revision,omitempty"`
 	// It stands in for what was lost: it fills no seat, and goes back when its
 	// pool is whole again.
-	Borrowed      bool `protobuf:"varint,9,opt,name=borrowed,proto3" json:"borrowed,omitempty"`
+	Borrowed bool `protobuf:"varint,9,opt,name=borrowed,proto3" json:"borrowed,omitempty"`
+	// Since when it is not ready, having been so; for a node that was down, since
+	// it is back. The leader's time; null: it is ready, or never was.
+	UnreadySince *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=unready_since,json=unreadySince,proto3" json:"unready_since,omitempty"`
+	// When a move of another service last restarted it with its restart group; the
+	// leader's time.
+	RestartedAt   *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=restarted_at,json=restartedAt,proto3" json:"restarted_at,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -258,6 +264,20 @@ func (x *Assignment) GetBorrowed() bool {
 		return x.Borrowed
 	}
 	return false
+}
+
+func (x *Assignment) GetUnreadySince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.UnreadySince
+	}
+	return nil
+}
+
+func (x *Assignment) GetRestartedAt() *timestamppb.Timestamp {
+	if x != nil {
+		return x.RestartedAt
+	}
+	return nil
 }
 
 // ServiceReport is one service as an agent sees it.
@@ -688,7 +708,7 @@ var File_roster_v1_assignment_proto protoreflect.FileDescriptor
 
 const file_roster_v1_assignment_proto_rawDesc = "" +
 	"\n" +
-	"\x1aroster/v1/assignment.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x02\n" +
+	"\x1aroster/v1/assignment.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xac\x03\n" +
 	"\n" +
 	"Assignment\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x12\n" +
@@ -699,7 +719,10 @@ const file_roster_v1_assignment_proto_rawDesc = "" +
 	"\x05since\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12/\n" +
 	"\x05drain\x18\a \x01(\v2\x19.google.protobuf.DurationR\x05drain\x12\x1a\n" +
 	"\brevision\x18\b \x01(\x04R\brevision\x12\x1a\n" +
-	"\bborrowed\x18\t \x01(\bR\bborrowed\"\xd0\x01\n" +
+	"\bborrowed\x18\t \x01(\bR\bborrowed\x12?\n" +
+	"\runready_since\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\funreadySince\x12=\n" +
+	"\frestarted_at\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\vrestartedAt\"\xd0\x01\n" +
 	"\rServiceReport\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12-\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x17.roster.v1.ServiceStateR\x05state\x120\n" +
@@ -780,20 +803,22 @@ var file_roster_v1_assignment_proto_depIdxs = []int32{
 	0,  // 0: roster.v1.Assignment.wanted:type_name -> roster.v1.Wanted
 	9,  // 1: roster.v1.Assignment.since:type_name -> google.protobuf.Timestamp
 	10, // 2: roster.v1.Assignment.drain:type_name -> google.protobuf.Duration
-	1,  // 3: roster.v1.ServiceReport.state:type_name -> roster.v1.ServiceState
-	9,  // 4: roster.v1.ServiceReport.since:type_name -> google.protobuf.Timestamp
-	2,  // 5: roster.v1.NodeAssignments.assignments:type_name -> roster.v1.Assignment
-	4,  // 6: roster.v1.ListAssignmentsResponse.nodes:type_name -> roster.v1.NodeAssignments
-	4,  // 7: roster.v1.WatchAssignmentsResponse.nodes:type_name -> roster.v1.NodeAssignments
-	5,  // 8: roster.v1.AssignmentService.ListAssignments:input_type -> roster.v1.ListAssignmentsRequest
-	7,  // 9: roster.v1.AssignmentService.WatchAssignments:input_type -> roster.v1.WatchAssignmentsRequest
-	6,  // 10: roster.v1.AssignmentService.ListAssignments:output_type -> roster.v1.ListAssignmentsResponse
-	8,  // 11: roster.v1.AssignmentService.WatchAssignments:output_type -> roster.v1.WatchAssignmentsResponse
-	10, // [10:12] is the sub-list for method output_type
-	8,  // [8:10] is the sub-list for method input_type
-	8,  // [8:8] is the sub-list for extension type_name
-	8,  // [8:8] is the sub-list for extension extendee
-	0,  // [0:8] is the sub-list for field type_name
+	9,  // 3: roster.v1.Assignment.unready_since:type_name -> google.protobuf.Timestamp
+	9,  // 4: roster.v1.Assignment.restarted_at:type_name -> google.protobuf.Timestamp
+	1,  // 5: roster.v1.ServiceReport.state:type_name -> roster.v1.ServiceState
+	9,  // 6: roster.v1.ServiceReport.since:type_name -> google.protobuf.Timestamp
+	2,  // 7: roster.v1.NodeAssignments.assignments:type_name -> roster.v1.Assignment
+	4,  // 8: roster.v1.ListAssignmentsResponse.nodes:type_name -> roster.v1.NodeAssignments
+	4,  // 9: roster.v1.WatchAssignmentsResponse.nodes:type_name -> roster.v1.NodeAssignments
+	5,  // 10: roster.v1.AssignmentService.ListAssignments:input_type -> roster.v1.ListAssignmentsRequest
+	7,  // 11: roster.v1.AssignmentService.WatchAssignments:input_type -> roster.v1.WatchAssignmentsRequest
+	6,  // 12: roster.v1.AssignmentService.ListAssignments:output_type -> roster.v1.ListAssignmentsResponse
+	8,  // 13: roster.v1.AssignmentService.WatchAssignments:output_type -> roster.v1.WatchAssignmentsResponse
+	12, // [12:14] is the sub-list for method output_type
+	10, // [10:12] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_roster_v1_assignment_proto_init() }
