@@ -130,6 +130,17 @@ func drawNodes(t *rapid.T) []*v1.Node {
 }
 
 func TestAPresetGivesEachPoolANodeThatCanRunIt(t *testing.T) {
+	// One node for each service, and five more for imap alone: no fair share of the
+	// ten can be filled.
+	var nodes []*v1.Node
+	for i, s := range []string{"imap", "jmap", "webdav", "smtp-inbound", "smtp-outbound", "imap", "imap", "imap", "imap", "imap"} {
+		nodes = append(nodes, &v1.Node{Id: fmt.Sprintf("n%d", i), Claims: &v1.NodeClaims{Services: []*v1.ServiceClaim{{Name: s}}}})
+	}
+	top, err := Preset(serviceSpecific, nodes)
+	if err != nil || seatsIn(top) != len(nodes) {
+		t.Fatalf("%v (%v)", top, err)
+	}
+	filled(t, top, nodes)
 	rapid.Check(t, func(t *rapid.T) {
 		model := rapid.SampledFrom(Models()).Draw(t, "model")
 		nodes := drawNodes(t)
@@ -146,35 +157,39 @@ func TestAPresetGivesEachPoolANodeThatCanRunIt(t *testing.T) {
 		if got := Model(top); got != model {
 			t.Fatalf("%s is recognised as %s: %v", model, got, top)
 		}
-		// Every seat finds a node of its own, by augmenting paths.
-		var seats []*v1.Pool
-		for _, p := range top.GetPools() {
-			for range max(1, int(p.GetCount())) {
-				seats = append(seats, p)
-			}
-		}
-		holder := make(map[int]int) // node → seat
-		var augment func(seat int, seen map[int]bool) bool
-		augment = func(seat int, seen map[int]bool) bool {
-			for i, n := range nodes {
-				region := seats[seat].GetWhere()["region"].GetValues()
-				if seen[i] || !canRun(n, seats[seat].GetServices()) || len(region) > 0 && region[0] != n.GetRegion() {
-					continue
-				}
-				seen[i] = true
-				if other, taken := holder[i]; !taken || augment(other, seen) {
-					holder[i] = seat
-					return true
-				}
-			}
-			return false
-		}
-		for seat := range seats {
-			if !augment(seat, make(map[int]bool)) {
-				t.Fatalf("pool %s does not get its nodes: %v", seats[seat].GetName(), top)
-			}
-		}
+		filled(t, top, nodes)
 	})
+}
+
+// filled fails unless every seat finds a node of its own, by augmenting paths.
+func filled(t interface{ Fatalf(string, ...any) }, top *v1.Topology, nodes []*v1.Node) {
+	var seats []*v1.Pool
+	for _, p := range top.GetPools() {
+		for range max(1, int(p.GetCount())) {
+			seats = append(seats, p)
+		}
+	}
+	holder := make(map[int]int) // node → seat
+	var augment func(seat int, seen map[int]bool) bool
+	augment = func(seat int, seen map[int]bool) bool {
+		for i, n := range nodes {
+			region := seats[seat].GetWhere()["region"].GetValues()
+			if seen[i] || !canRun(n, seats[seat].GetServices()) || len(region) > 0 && region[0] != n.GetRegion() {
+				continue
+			}
+			seen[i] = true
+			if other, taken := holder[i]; !taken || augment(other, seen) {
+				holder[i] = seat
+				return true
+			}
+		}
+		return false
+	}
+	for seat := range seats {
+		if !augment(seat, make(map[int]bool)) {
+			t.Fatalf("pool %s does not get its nodes: %v", seats[seat].GetName(), top)
+		}
+	}
 }
 
 func TestAPresetThatIsImpossibleSaysWhatItNeeds(t *testing.T) {
