@@ -130,15 +130,15 @@ func drawNodes(t *rapid.T) []*v1.Node {
 }
 
 func TestAPresetGivesEachPoolANodeThatCanRunIt(t *testing.T) {
-	// One node for each service, and five more for imap alone: no fair share of the
-	// ten can be filled.
+	// One node for each service, and five more for imap alone: a second seat of any
+	// other pool would stay open.
 	var nodes []*v1.Node
 	for i, s := range []string{"imap", "jmap", "webdav", "smtp-inbound", "smtp-outbound", "imap", "imap", "imap", "imap", "imap"} {
 		nodes = append(nodes, &v1.Node{Id: fmt.Sprintf("n%d", i), Claims: &v1.NodeClaims{Services: []*v1.ServiceClaim{{Name: s}}}})
 	}
 	top, err := Preset(serviceSpecific, nodes)
-	if err != nil || seatsIn(top) != len(nodes) {
-		t.Fatalf("%v (%v)", top, err)
+	if err != nil {
+		t.Fatal(err)
 	}
 	filled(t, top, nodes)
 	rapid.Check(t, func(t *rapid.T) {
