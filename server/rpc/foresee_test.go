@@ -67,8 +67,11 @@ func TestAFloorThatCannotBeKeptOnTheWayNeedsAWord(t *testing.T) {
 	if got := l.rollout(); !got.GetAcceptGap() {
 		t.Errorf("the rollout does not say so: %v", got)
 	}
-	// The reply was lost; by now the same plan would be refused for other reasons.
-	l.log.SetState("n-1", v1.NodeState_NODE_STATE_DOWN)
+	// The reply was lost; by now another file is in force, and this one would be
+	// refused for other reasons.
+	l.log.Apply(onlyIMAP)
+	l.log.Register("n-2", "imap")
+	l.log.Remove("n-1")
 	again, err := l.apply(request, withJMAP)
 	if err != nil || again.GetRevision() != done.GetRevision() || again.GetIndex() != done.GetIndex() {
 		t.Errorf("sent again: %v, %v; it was %v", again, err, done)
