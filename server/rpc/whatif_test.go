@@ -141,14 +141,19 @@ func TestOneQuestionIsWorkedOnAtATimeAndTooManyAreTurnedAway(t *testing.T) {
 	_, err := atDesk(turned, desk, func() (int, error) { return 0, errors.New("it was worked on") })
 	checkRefusal(t, err, want{codes.ResourceExhausted, "BUSY", "ask another one"})
 	leave()
-	if err := <-answers; status.Code(err) != codes.Canceled {
-		t.Errorf("who leaves is told %v", err)
+	select {
+	case err := <-answers:
+		if status.Code(err) != codes.Canceled {
+			t.Errorf("who leaves is told %v", err)
+		}
+	case n := <-working:
+		t.Fatalf("%d is worked on beside another", n)
 	}
 	until(t, func() bool { return len(desk.line) == mostAtDesk-1 })
 	for range mostAtDesk - 1 {
 		select {
 		case n := <-working:
-			t.Errorf("%d is worked on beside another", n)
+			t.Fatalf("%d is worked on beside another", n)
 		default:
 		}
 		finish <- struct{}{}
