@@ -37,7 +37,7 @@ func (d *draft) moveNode(before *v1.Node, moves []*v1.Move) bool {
 		for _, service := range rollout.Restarts(before, m.GetService(), m.GetAction()) {
 			restarted[service] = true
 		}
-		if why := failed(before, have, now); why != "" && next.GetWanted() != v1.Wanted_WANTED_SERVING && d.knows(2) {
+		if why := failed(before, have, d.effective.GetPolicy(), now); why != "" && next.GetWanted() != v1.Wanted_WANTED_SERVING && d.knows(2) {
 			after.Troubles = d.troubled(after.GetTroubles(), m.GetService(), why)
 		}
 		d.tellMove(have, next, m)
@@ -51,6 +51,7 @@ func (d *draft) moveNode(before *v1.Node, moves []*v1.Move) bool {
 	// when reported again, of this generation.
 	after.Reports = d.unproven(after.GetReports(), func(s string) bool { return started[s] }, "wanted anew, not reported yet")
 	after.Reports = d.unproven(after.GetReports(), func(s string) bool { return restarted[s] }, "restarts with its group")
+	d.noteRestarts(after, restarted)
 	d.putNode(before, after)
 	if len(after.GetAssignments()) == 0 && after.GetSettings().GetDrain() != nil {
 		d.tellDrained(after.GetId())
@@ -75,7 +76,7 @@ func (d *draft) moved(n *v1.Node, have *v1.Assignment, m *v1.Move) *v1.Assignmen
 			if have.GetPool() == next.GetPool() && have.GetBorrowed() == next.GetBorrowed() {
 				return have
 			}
-			next.Since = have.GetSince()
+			next.Since, next.UnreadySince, next.RestartedAt = have.GetSince(), have.GetUnreadySince(), have.GetRestartedAt()
 		}
 	case v1.Action_ACTION_UNDRAIN:
 		if serving {

@@ -116,6 +116,7 @@ func (d *draft) mirror(n *v1.Node) {
 			kept[i] = &v1.Assignment{
 				Service: a.GetService(), Node: a.GetNode(), Wanted: a.GetWanted(), Pool: now, Reason: a.GetReason(), Since: a.GetSince(),
 				Drain: a.GetDrain(), Revision: a.GetRevision(), Borrowed: a.GetBorrowed(),
+				UnreadySince: a.GetUnreadySince(), RestartedAt: a.GetRestartedAt(),
 			}
 		}
 		if assignment(n, a.GetService()) == nil {

@@ -30,6 +30,7 @@ func (d *draft) trackReady(before, after *v1.Node) bool {
 			continue
 		}
 		changed = true
+		d.noteReady(after, service, is)
 		d.countReady(service, is)
 		if is {
 			d.countParts(after, service, true)

@@ -98,6 +98,7 @@ func (d *draft) heardAgain(n *v1.Node) {
 	if n.GetState() == v1.NodeState_NODE_STATE_DOWN {
 		n.Reports = d.unproven(n.GetReports(), func(string) bool { return true }, "not reported since its node was down")
 		d.returned(n)
+		d.unreadyAnew(n)
 	}
 	n.State, n.StateSince = v1.NodeState_NODE_STATE_UP, d.env.GetTime()
 }

@@ -7,17 +7,17 @@ import (
 	"slices"
 	"time"
 
+	"roster/fsm/placement"
 	"roster/fsm/rollout"
 	v1 "roster/proto/roster/v1"
 )
 
 // failed says why a service that is about to be taken away from a node did not
 // work there; empty: nothing was wrong with it, or it had no time to work yet.
-func failed(n *v1.Node, a *v1.Assignment, now time.Time) string {
+func failed(n *v1.Node, a *v1.Assignment, policy *v1.Policy, now time.Time) string {
 	if a.GetWanted() != v1.Wanted_WANTED_SERVING || n.GetState() == v1.NodeState_NODE_STATE_DOWN || rollout.Ready(n, a.GetService()) {
 		return ""
 	}
-	since := a.GetSince().AsTime()
 	for _, r := range n.GetReports() {
 		if r.GetService() != a.GetService() {
 			continue
@@ -25,13 +25,12 @@ func failed(n *v1.Node, a *v1.Assignment, now time.Time) string {
 		if r.GetState() == v1.ServiceState_SERVICE_STATE_FAILING {
 			return clip("it failed there: " + orElse(r.GetDetail(), "its probe does not pass"))
 		}
-		// A restart of its group began later than the assignment.
-		if at := r.GetSince().AsTime(); r.GetState() == v1.ServiceState_SERVICE_STATE_STARTING && at.After(since) && !at.After(now) {
-			since = at
-		}
 	}
-	if now.Sub(since) < rollout.StartDeadline {
+	if placement.Awaited(n, a, policy, now) {
 		return ""
+	}
+	if u := a.GetUnreadySince(); u != nil {
+		return fmt.Sprintf("it was ready there, and has not been for %s", now.Sub(u.AsTime()).Truncate(time.Second))
 	}
 	return fmt.Sprintf("it did not become ready there within %s", rollout.StartDeadline)
 }

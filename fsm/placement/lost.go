@@ -3,6 +3,8 @@ package placement
 import (
 	"time"
 
+	"google.golang.org/protobuf/types/known/timestamppb"
+
 	v1 "roster/proto/roster/v1"
 )
 
@@ -20,8 +22,9 @@ const (
 
 // Lost says whether a service is not to be counted on at a node: the node is
 // down, or the operator drains it, or it should serve and has been failing for
-// down_after, or has not become ready within StartDeadline. What has not been
-// asked of a node is not lost there.
+// down_after, or has not become ready within StartDeadline, or was ready and has
+// not been since for down_after. What has not been asked of a node is not lost
+// there.
 func Lost(n *v1.Node, service string, policy *v1.Policy, now time.Time) bool {
 	if n.GetState() == v1.NodeState_NODE_STATE_DOWN || drainedNode(n) {
 		return true
@@ -100,13 +103,50 @@ func failure(n *v1.Node, a *v1.Assignment, policy *v1.Policy, now time.Time) (si
 		return time.Time{}, 0, false
 	}
 	since, limit = a.GetSince().AsTime(), StartDeadline
-	if r.GetState() == v1.ServiceState_SERVICE_STATE_FAILING {
+	failing := r.GetState() == v1.ServiceState_SERVICE_STATE_FAILING
+	if failing {
 		limit = policy.GetDownAfter().AsDuration()
 	}
 	if at := r.GetSince().AsTime(); at.After(since) && !at.After(now) {
 		since = at
 	}
+	if u := a.GetUnreadySince(); u != nil {
+		if until := relapsedUntil(n, a, policy); !failing || until.Before(since.Add(limit)) {
+			since, limit = u.AsTime(), until.Sub(u.AsTime())
+		}
+	}
 	return since, limit, true
+}
+
+// relapsedUntil is how long a service that was ready is waited for, once it is
+// not: down_after, however often its agent starts it. What Roster restarted, and
+// what a node that came back has to start, is given the time of a start.
+func relapsedUntil(n *v1.Node, a *v1.Assignment, policy *v1.Policy) time.Time {
+	until := a.GetUnreadySince().AsTime().Add(policy.GetDownAfter().AsDuration())
+	for _, began := range []*timestamppb.Timestamp{a.GetRestartedAt(), n.GetReturnedAt()} {
+		if by := began.AsTime().Add(StartDeadline); began != nil && by.After(until) {
+			until = by
+		}
+	}
+	return until
+}
+
+// Awaited says whether a start, or a restart, of a service that should serve on a
+// live node and is not ready is still waited for. An agent that says it starts is
+// believed since when, but for a service that was ready before.
+func Awaited(n *v1.Node, a *v1.Assignment, policy *v1.Policy, now time.Time) bool {
+	since := a.GetSince().AsTime()
+	if r := reportOf(n, a.GetService()); r.GetState() == v1.ServiceState_SERVICE_STATE_STARTING {
+		if a.GetUnreadySince() != nil {
+			return now.Before(relapsedUntil(n, a, policy))
+		}
+		// A restart of its group began later than the assignment. An agent's clock
+		// that is ahead is not believed.
+		if at := r.GetSince().AsTime(); at.After(since) && !at.After(now) {
+			since = at
+		}
+	}
+	return now.Before(since.Add(StartDeadline))
 }
 
 func downForGood(n *v1.Node, policy *v1.Policy, now time.Time) bool {

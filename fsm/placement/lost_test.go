@@ -28,23 +28,53 @@ func TestAServiceIsLost(t *testing.T) {
 		serving  = v1.ServiceState_SERVICE_STATE_SERVING
 		failing  = v1.ServiceState_SERVICE_STATE_FAILING
 	)
+	// It was ready until unready ago, and its agent says it starts, or fails, since
+	// a second.
+	relapsed := func(state v1.ServiceState, unready, restarted, returned time.Duration) func(n *v1.Node) {
+		return func(n *v1.Node) {
+			asked(time.Hour, state, time.Second)(n)
+			n.Assignments[0].UnreadySince = ago(unready)
+			if restarted > 0 {
+				n.Assignments[0].RestartedAt = ago(restarted)
+			}
+			if returned > 0 {
+				n.ReturnedAt = ago(returned)
+			}
+		}
+	}
 	for name, row := range map[string]struct {
 		change     func(n *v1.Node)
 		lost, gone bool
 	}{
-		"nothing is asked of it":     {func(*v1.Node) {}, false, false},
-		"it serves":                  {asked(time.Hour, serving, time.Hour), false, false},
-		"it just began":              {asked(59*time.Second, none, 0), false, false},
-		"it did not become ready":    {asked(60*time.Second, none, 0), true, false},
-		"nor for long":               {asked(5*time.Minute, none, 0), true, true},
-		"it restarts":                {asked(time.Hour, starting, 59*time.Second), false, false},
-		"it restarts for too long":   {asked(time.Hour, starting, 60*time.Second), true, false},
-		"it fails":                   {asked(time.Hour, failing, 9*time.Second), false, false},
-		"it fails on":                {asked(time.Hour, failing, 10*time.Second), true, false},
-		"it fails for long":          {asked(time.Hour, failing, 299*time.Second), true, false},
-		"it fails for too long":      {asked(time.Hour, failing, 300*time.Second), true, true},
-		"an old failure, asked anew": {asked(9*time.Second, failing, time.Hour), false, false},
-		"a clock that is ahead":      {asked(time.Hour, failing, -time.Hour), true, true},
+		"nothing is asked of it":            {func(*v1.Node) {}, false, false},
+		"it serves":                         {asked(time.Hour, serving, time.Hour), false, false},
+		"it just began":                     {asked(59*time.Second, none, 0), false, false},
+		"it did not become ready":           {asked(60*time.Second, none, 0), true, false},
+		"nor for long":                      {asked(5*time.Minute, none, 0), true, true},
+		"it restarts":                       {asked(time.Hour, starting, 59*time.Second), false, false},
+		"it restarts for too long":          {asked(time.Hour, starting, 60*time.Second), true, false},
+		"it fails":                          {asked(time.Hour, failing, 9*time.Second), false, false},
+		"it fails on":                       {asked(time.Hour, failing, 10*time.Second), true, false},
+		"it fails for long":                 {asked(time.Hour, failing, 299*time.Second), true, false},
+		"it fails for too long":             {asked(time.Hour, failing, 300*time.Second), true, true},
+		"it crashed":                        {relapsed(starting, 9*time.Second, 0, 0), false, false},
+		"it crashes again and again":        {relapsed(starting, 10*time.Second, 0, 0), true, false},
+		"it crashes, and fails at times":    {relapsed(failing, 10*time.Second, 0, 0), true, false},
+		"it crashes for too long":           {relapsed(starting, 5*time.Minute, 0, 0), true, true},
+		"it crashes and is not reported":    {relapsed(none, 10*time.Second, 0, 0), true, false},
+		"it was restarted with its group":   {relapsed(starting, 59*time.Second, 59*time.Second, 0), false, false},
+		"it was restarted, to no end":       {relapsed(starting, 60*time.Second, 60*time.Second, 0), true, false},
+		"it was restarted while it crashed": {relapsed(starting, 70*time.Second, 59*time.Second, 0), false, false},
+		"it was restarted well before":      {relapsed(starting, 9*time.Second, 65*time.Second, 0), false, false},
+		"it was restarted long before":      {relapsed(starting, 10*time.Second, time.Minute, 0), true, false},
+		"it was restarted, and fails": {func(n *v1.Node) {
+			relapsed(failing, 20*time.Second, 20*time.Second, 0)(n)
+			n.Reports[0].Since = ago(10 * time.Second)
+		}, true, false},
+		"its node came back":                   {relapsed(starting, 59*time.Second, 0, 59*time.Second), false, false},
+		"its node came back, and that was all": {relapsed(starting, 60*time.Second, 0, 60*time.Second), true, false},
+		"an old failure, asked anew":           {asked(9*time.Second, failing, time.Hour), false, false},
+		"a clock that is ahead":                {asked(time.Hour, failing, -time.Hour), true, true},
 		"it drains": {func(n *v1.Node) {
 			n.Assignments = []*v1.Assignment{{Service: "imap", Wanted: v1.Wanted_WANTED_DRAINING}}
 		}, false, false},
@@ -66,6 +96,26 @@ func TestAServiceIsLost(t *testing.T) {
 		}
 		if SeatGone(n, []string{"jmap"}, policy, now) && n.State == v1.NodeState_NODE_STATE_UP && n.Settings.Drain == nil {
 			t.Errorf("%s: a seat that has nothing to do with it is gone", name)
+		}
+	}
+}
+
+// Or a rollout would go on waiting for what placement has given up.
+func TestWhatWasReadyIsAwaitedUntilItIsLost(t *testing.T) {
+	now := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	policy := &v1.Policy{DownAfter: durationpb.New(10 * time.Second), ReplaceAfter: durationpb.New(5 * time.Minute)}
+	for _, restarted := range []time.Duration{0, time.Second, 30 * time.Second, 2 * time.Minute} {
+		for after := time.Duration(0); after < 2*time.Minute; after += time.Second {
+			n := newNode("node-1", "a", "a1")
+			a := &v1.Assignment{
+				Service: "imap", Wanted: v1.Wanted_WANTED_SERVING, Since: timestamppb.New(now.Add(-time.Hour)),
+				UnreadySince: timestamppb.New(now.Add(-after)), RestartedAt: timestamppb.New(now.Add(-restarted)),
+			}
+			n.Assignments = []*v1.Assignment{a}
+			n.Reports = []*v1.ServiceReport{{Service: "imap", State: v1.ServiceState_SERVICE_STATE_STARTING, Since: timestamppb.New(now)}}
+			if Awaited(n, a, policy, now) == Lost(n, "imap", policy, now) {
+				t.Fatalf("%s after it was ready, restarted %s ago: lost is %v, and so is awaited", after, restarted, Lost(n, "imap", policy, now))
+			}
 		}
 	}
 }

@@ -136,7 +136,7 @@ func (b *board) addSlot(h *host, service string, a *v1.Assignment, seat, loan st
 	if seat == "" && loan != "" {
 		s.pool, s.borrowed = loan, true
 	}
-	s.phase = phaseOf(h.Node, a, b.v.Now)
+	s.phase = phaseOf(h.Node, a, b.v.Topology.GetPolicy(), b.v.Now)
 	h.slots = append(h.slots, s)
 	if s.wantedHere() {
 		b.members[service] = append(b.members[service], s)
@@ -147,7 +147,7 @@ func (b *board) addSlot(h *host, service string, a *v1.Assignment, seat, loan st
 	}
 }
 
-func phaseOf(n *v1.Node, a *v1.Assignment, now time.Time) phase {
+func phaseOf(n *v1.Node, a *v1.Assignment, policy *v1.Policy, now time.Time) phase {
 	switch {
 	case a == nil:
 		return absent
@@ -161,15 +161,7 @@ func phaseOf(n *v1.Node, a *v1.Assignment, now time.Time) phase {
 	case serving(n, a.GetService()):
 		return ready
 	}
-	since := a.GetSince().AsTime()
-	if r := report(n, a.GetService()); r.GetState() == v1.ServiceState_SERVICE_STATE_STARTING {
-		// A restart of its group began later than the assignment. An agent's
-		// clock that is ahead is not believed.
-		if at := r.GetSince().AsTime(); at.After(since) && !at.After(now) {
-			since = at
-		}
-	}
-	if now.Before(since.Add(StartDeadline)) {
+	if placement.Awaited(n, a, policy, now) {
 		return starting
 	}
 	return stuck

@@ -144,7 +144,7 @@ func (b *board) canaryFails() string {
 			switch {
 			case !s.serves() || s.phase == ready:
 			case s.phase == stuck && !reportsFailing(s):
-				return fmt.Sprintf("%s on %s has not become ready within %s%s", s.service, h.GetId(), StartDeadline, b.detail(s))
+				return b.overdue(s)
 			case placement.Lost(h.Node, s.service, b.v.Topology.GetPolicy(), b.v.Now):
 				return fmt.Sprintf("%s on %s fails%s", s.service, h.GetId(), b.detail(s))
 			}

@@ -324,3 +324,29 @@ func TestARepairUnderTheFloorDoesNotWaitForSessionsToEnd(t *testing.T) {
 		}
 	}
 }
+
+// The agent says since when it starts the service anew, and that is a moment ago
+// each time; so it was waited for again and again.
+func TestAServiceThatCrashesAndIsStartedAgainAndAgainIsNotWaitedFor(t *testing.T) {
+	c := pairOf(t)
+	n := c.node("node-1")
+	crashed := c.now
+	assignment(n, "imap").UnreadySince = stamp(crashed)
+	for c.now.Before(crashed.Add(time.Minute)) {
+		c.report(n, "imap", v1.ServiceState_SERVICE_STATE_STARTING)
+		report(n, "imap").Since = stamp(c.now)
+		want, late := starting, !c.now.Before(crashed.Add(10*time.Second))
+		if late {
+			want = stuck
+		}
+		if got := phaseOf(n, assignment(n, "imap"), c.top.Policy, c.now); got != want || placement.Lost(n, "imap", c.top.Policy, c.now) != late {
+			t.Fatalf("%s after the crash its phase is %d, want %d", c.now.Sub(crashed), got, want)
+		}
+		c.now = c.now.Add(time.Second)
+	}
+	mustSay(t, c.aim(lent, "start imap node-3"), "imap on node-1 was ready and is not since 2030-")
+	assignment(n, "imap").RestartedAt = stamp(c.now)
+	if got := phaseOf(n, assignment(n, "imap"), c.top.Policy, c.now.Add(StartDeadline-1)); got != starting {
+		t.Error("what Roster restarts is not waited for")
+	}
+}

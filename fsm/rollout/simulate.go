@@ -81,7 +81,7 @@ func (s *simulation) settle() bool {
 	changed := false
 	for _, n := range s.view.Nodes {
 		for _, a := range n.GetAssignments() {
-			switch phaseOf(n, a, s.view.Now) {
+			switch phaseOf(n, a, s.view.Topology.GetPolicy(), s.view.Now) {
 			case starting:
 				s.report(s.edit(n.GetId()), a.GetService(), v1.ServiceState_SERVICE_STATE_SERVING)
 			case draining:
@@ -110,6 +110,9 @@ func (s *simulation) tried() bool {
 }
 
 func (s *simulation) report(n *v1.Node, service string, state v1.ServiceState) {
+	if a := assignment(n, service); a.GetUnreadySince() != nil && state == v1.ServiceState_SERVICE_STATE_SERVING {
+		a.UnreadySince = nil
+	}
 	for _, r := range n.GetReports() {
 		if r.GetService() == service {
 			r.State, r.Since = state, s.since
@@ -134,7 +137,7 @@ func (s *simulation) apply(n *v1.Node, m *v1.Move) {
 	case v1.Action_ACTION_RESEAT:
 		a.Pool, a.Borrowed = m.GetPool(), m.GetBorrowed()
 	case v1.Action_ACTION_DRAIN:
-		a.Wanted, a.Since = v1.Wanted_WANTED_DRAINING, s.since
+		a.Wanted, a.Since, a.UnreadySince = v1.Wanted_WANTED_DRAINING, s.since, nil
 		a.Drain = durationpb.New(DrainBound(n, s.drains[m.GetService()].AsDuration(), s.view.Now))
 		if serving(n, m.GetService()) {
 			s.report(n, m.GetService(), v1.ServiceState_SERVICE_STATE_DRAINING)

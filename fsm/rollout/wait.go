@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"roster/fsm/placement"
 	v1 "roster/proto/roster/v1"
@@ -90,7 +91,7 @@ func (b *board) waitingFor(h *host, say func(string, ...any)) {
 		case s.phase == stuck && reportsFailing(s) && s.wantedHere():
 			say("%s on %s fails%s", s.service, h.GetId(), b.detail(s))
 		case s.phase == stuck && s.wantedHere():
-			say("%s on %s has not become ready within %s%s", s.service, h.GetId(), StartDeadline, b.detail(s))
+			say("%s", b.overdue(s))
 		case s.phase == draining:
 			say("%s on %s drains%s, at most %s", s.service, h.GetId(), b.sessions(s), s.drainTime())
 		case s.phase == drained && !s.wantedHere():
@@ -133,6 +134,15 @@ func (s *slot) changes() bool {
 
 func reportsFailing(s *slot) bool {
 	return report(s.host.Node, s.service).GetState() == v1.ServiceState_SERVICE_STATE_FAILING
+}
+
+// overdue says of a stuck service that it is waited for no more.
+func (b *board) overdue(s *slot) string {
+	text := fmt.Sprintf("%s on %s has not become ready within %s", s.service, s.host.GetId(), StartDeadline)
+	if u := s.assignment.GetUnreadySince(); u != nil {
+		text = fmt.Sprintf("%s on %s was ready and is not since %s", s.service, s.host.GetId(), u.AsTime().UTC().Format(time.RFC3339))
+	}
+	return text + b.detail(s)
 }
 
 func (b *board) detail(s *slot) string {

@@ -150,6 +150,7 @@ func (r *rules) set(b *strings.Builder, n *v1.Node) {
 			continue
 		}
 		fmt.Fprint(b, "\x00", reported(n, a.GetService()).GetState(), since.UnixNano(), a.GetSince().AsTime().UnixNano(), a.GetRevision())
+		fmt.Fprint(b, "\x00", a.GetUnreadySince().AsTime().UnixNano(), a.GetRestartedAt().AsTime().UnixNano(), n.GetReturnedAt().AsTime().UnixNano())
 	}
 }
 

@@ -172,6 +172,32 @@ func perService(t *testing.T, w *world, since int) {
 	}
 }
 
+// Each time its agent says that it starts, since a moment ago.
+func TestAServiceThatIsStartedAgainAndAgainIsBorrowedAfterDownAfter(t *testing.T) {
+	inEachLead(t, example(t, "geographic"), func(w *world, change func()) {
+		both := carriers(w)
+		crash := func(n int) {
+			for range n {
+				for _, id := range both {
+					w.hosts[id].broken["webdav"] = true
+					w.hosts[id].services["webdav"] = &service{state: v1.ServiceState_SERVICE_STATE_STARTING, since: time.Now()}
+				}
+				w.run(time.Second)
+			}
+		}
+		w.faulted = true
+		crash(5)
+		if len(w.borrowed()) > 0 {
+			t.Error("borrowed before down_after")
+		}
+		change()
+		crash(20)
+		if !w.whole() {
+			t.Errorf("webdav is not borrowed\n%s", w.story())
+		}
+	})
+}
+
 func TestAServiceThatFailsOnItsNodeIsBorrowedAfterDownAfter(t *testing.T) {
 	inEachLead(t, example(t, "geographic"), func(w *world, change func()) {
 		both := carriers(w)

@@ -82,7 +82,7 @@ func moving(looking rollout.View) bool {
 			case rollout.Ready(n, a.GetService()):
 			case !placement.Lost(n, a.GetService(), policy, now):
 				return true
-			case wanted[n.GetId()][a.GetService()] == "" && loaned[n.GetId()][a.GetService()] == "" && now.Before(a.GetSince().AsTime().Add(rollout.StartDeadline)):
+			case wanted[n.GetId()][a.GetService()] == "" && loaned[n.GetId()][a.GetService()] == "" && placement.Awaited(n, a, policy, now):
 				return true
 			}
 		}

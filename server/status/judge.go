@@ -7,6 +7,7 @@ import (
 
 	v1 "roster/proto/roster/v1"
 
+	"roster/fsm/placement"
 	"roster/fsm/rollout"
 )
 
@@ -41,7 +42,7 @@ type failed struct{ service, node, why string }
 
 // failing lists the services that are wanted serving and have failed, or have
 // been given all the time that a start is given.
-func failing(nodes []*v1.Node, now time.Time) (out []failed) {
+func failing(nodes []*v1.Node, policy *v1.Policy, now time.Time) (out []failed) {
 	for _, n := range nodes {
 		if n.GetState() == v1.NodeState_NODE_STATE_DOWN {
 			continue
@@ -51,12 +52,7 @@ func failing(nodes []*v1.Node, now time.Time) (out []failed) {
 				continue
 			}
 			r := reported(n, a.GetService())
-			began := a.GetSince().AsTime()
-			if at := r.GetSince().AsTime(); r.GetState() == v1.ServiceState_SERVICE_STATE_STARTING && at.After(began) && !at.After(now) {
-				began = at // a restart of its group
-			}
-			broken := r.GetState() == v1.ServiceState_SERVICE_STATE_FAILING
-			if broken || now.Sub(began) >= rollout.StartDeadline {
+			if r.GetState() == v1.ServiceState_SERVICE_STATE_FAILING || !placement.Awaited(n, a, policy, now) {
 				out = append(out, failed{a.GetService(), n.GetId(), r.GetDetail()})
 			}
 		}

@@ -82,7 +82,7 @@ func (c *Cache) Compute(in Input) *v1.Status {
 	s.Members = memberRows(in)
 	countServices(s, in.State, nodes)
 	found := findings{
-		now: in.Now, nodes: nodes, failing: failing(nodes, in.Now), policy: in.effective().GetPolicy(), pools: servicesOfPools(in.effective()),
+		now: in.Now, nodes: nodes, failing: failing(nodes, in.effective().GetPolicy(), in.Now), policy: in.effective().GetPolicy(), pools: servicesOfPools(in.effective()),
 		aborting: in.State.RolloutOrder().GetAborting(),
 	}
 	if in.effective() != nil {
