@@ -3,6 +3,7 @@ package placement
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -84,6 +85,22 @@ func TestZonesOfOnePoolAreNotGivenUpForRacksOfAnother(t *testing.T) {
 		zones[map[string]string{"node-1": "b1", "node-3": "b1"}[id]] = true
 	}
 	if len(zones) != 2 {
+		t.Error(seats(target))
+	}
+}
+
+// The racks of imap would be more even by more than the zones of web would be
+// less, if web gave up its only node in b2.
+func TestZonesOfOnePoolWeighMoreThanRacksOfAnother(t *testing.T) {
+	var nodes []*v1.Node
+	for i, place := range [][2]string{{"b1", "r1"}, {"b1", "r1"}, {"b1", "r1"}, {"b2", "r1"}, {"b2", "r2"}} {
+		n := newNode(fmt.Sprintf("node-%d", i+1), "b", place[0])
+		n.Labels = map[string]string{"rack": place[1]}
+		nodes = append(nodes, n)
+	}
+	nodes[3].Claims.Services = nodes[3].Claims.Services[:1] // imap alone
+	top := topologyOf(spread(count("web", 2, "jmap"), "region", "zone"), spread(all("imap", "imap"), "zone", "rack"))
+	if target := place(t, top, nodes); !slices.Contains(members(target, "web"), "node-5") {
 		t.Error(seats(target))
 	}
 }
