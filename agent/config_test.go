@@ -156,7 +156,6 @@ func TestEveryFaultIsToldWithItsPlaceAndItsMend(t *testing.T) {
 		{"odd signal", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], stop_signal: STOPP}", 8, 39, "no signal", "TERM"},
 		{"negative patience", "{argv: [/usr/sbin/dovecot, -F]}", "{argv: [a], kill_after: -1s}", 8, 38, "negative", "30s"},
 		{"restart group of processes", "driver: process", "driver: process\n    restart_group: mail", 7, 20, "no restart groups", "take it out"},
-		{"local data", "driver: process", "driver: process\n    data: local", 7, 11, "not built yet", "shared"},
 		{"odd data", "driver: process", "driver: process\n    data: mine", 7, 11, "where data lives", "shared or local"},
 		{"command of the builtin driver", "driver: process", "driver: builtin", 8, 14, "runs no command", "take `process` out"},
 		{"no endpoint", "    endpoints: [{host: 127.0.0.1, port: 143}]\n", "", 5, 5, "no endpoint", "endpoints:"},

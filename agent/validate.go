@@ -124,9 +124,6 @@ func (c Config) validateServices(fs *Faults) {
 			}
 			groups[g] = s.GetDriver()
 		}
-		if s.GetData() == v1.Data_DATA_LOCAL {
-			fs.add(path+".data", "say `data: shared` if every node can serve every mailbox; else leave the service out", "data on one node's disk is not built yet: Roster would move it")
-		}
 		c.validateEndpoints(fs, path, s, taken)
 	}
 	for name := range c.Process {
