@@ -86,7 +86,7 @@ func (LossKind) EnumDescriptor() ([]byte, []int) {
 	return file_roster_v1_whatif_proto_rawDescGZIP(), []int{0}
 }
 
-// ServiceLoss is what a loss means for one service.
+// ServiceLoss is what a loss means for one service, or in one part of the nodes.
 type ServiceLoss struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Service string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
@@ -94,8 +94,12 @@ type ServiceLoss struct {
 	Ready uint32 `protobuf:"varint,2,opt,name=ready,proto3" json:"ready,omitempty"`
 	// Ready nodes after failover and replace_after.
 	Recovered uint32 `protobuf:"varint,3,opt,name=recovered,proto3" json:"recovered,omitempty"`
-	// The floor.
-	Floor         uint32 `protobuf:"varint,4,opt,name=floor,proto3" json:"floor,omitempty"`
+	// The floor in force; it may not have been reached yet.
+	Floor uint32 `protobuf:"varint,4,opt,name=floor,proto3" json:"floor,omitempty"`
+	// The part of the nodes that is counted, `zone=a1`; empty: all nodes.
+	Part string `protobuf:"bytes,5,opt,name=part,proto3" json:"part,omitempty"`
+	// Ready nodes before the loss.
+	Before        uint32 `protobuf:"varint,6,opt,name=before,proto3" json:"before,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -158,13 +162,27 @@ func (x *ServiceLoss) GetFloor() uint32 {
 	return 0
 }
 
+func (x *ServiceLoss) GetPart() string {
+	if x != nil {
+		return x.Part
+	}
+	return ""
+}
+
+func (x *ServiceLoss) GetBefore() uint32 {
+	if x != nil {
+		return x.Before
+	}
+	return 0
+}
+
 // Loss is one that has not happened.
 type Loss struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  LossKind               `protobuf:"varint,1,opt,name=kind,proto3,enum=roster.v1.LossKind" json:"kind,omitempty"`
 	// Ids of nodes or members, or the name of the zone or region.
 	Lost []string `protobuf:"bytes,2,rep,name=lost,proto3" json:"lost,omitempty"`
-	// Every service that has a floor, sorted by name.
+	// Every service that has a floor, and every part with one, sorted by name.
 	Services []*ServiceLoss `protobuf:"bytes,3,rep,name=services,proto3" json:"services,omitempty"`
 	// What would make it survivable, in sentences; of fatal losses.
 	Mends []string `protobuf:"bytes,4,rep,name=mends,proto3" json:"mends,omitempty"`
@@ -855,12 +873,14 @@ var File_roster_v1_whatif_proto protoreflect.FileDescriptor
 
 const file_roster_v1_whatif_proto_rawDesc = "" +
 	"\n" +
-	"\x16roster/v1/whatif.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x14roster/v1/plan.proto\"q\n" +
+	"\x16roster/v1/whatif.proto\x12\troster.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x14roster/v1/plan.proto\"\x9d\x01\n" +
 	"\vServiceLoss\x12\x18\n" +
 	"\aservice\x18\x01 \x01(\tR\aservice\x12\x14\n" +
 	"\x05ready\x18\x02 \x01(\rR\x05ready\x12\x1c\n" +
 	"\trecovered\x18\x03 \x01(\rR\trecovered\x12\x14\n" +
-	"\x05floor\x18\x04 \x01(\rR\x05floor\"\xbb\x01\n" +
+	"\x05floor\x18\x04 \x01(\rR\x05floor\x12\x12\n" +
+	"\x04part\x18\x05 \x01(\tR\x04part\x12\x16\n" +
+	"\x06before\x18\x06 \x01(\rR\x06before\"\xbb\x01\n" +
 	"\x04Loss\x12'\n" +
 	"\x04kind\x18\x01 \x01(\x0e2\x13.roster.v1.LossKindR\x04kind\x12\x12\n" +
 	"\x04lost\x18\x02 \x03(\tR\x04lost\x122\n" +
