@@ -27,6 +27,12 @@ var nodeKeys = []string{"id", "region", "zone", "labels", "capacity", "services"
 func ParseNodes(fileName string, src []byte) ([]*v1.Node, error) {
 	s, tree, fault := parseTree(fileName, src)
 	if fault != nil {
+		switch fault.Rule {
+		case ruleEmpty:
+			fault.Mend = "write at least one node, as `- {id: node-1, region: a}`, or see docs/topology.md for an example"
+		case ruleOneDocument:
+			fault.Mend = "keep one list of nodes in one file: take away the lines from here on"
+		}
 		return nil, fault
 	}
 	r := &nodeReader{reader: reader{source: s}, seen: make(map[string]bool)}

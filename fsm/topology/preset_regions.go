@@ -26,7 +26,8 @@ func regional(nodes []*v1.Node) ([]*v1.Pool, error) {
 	regions := regionsOf(nodes)
 	switch {
 	case len(regions) < 2:
-		return nil, fmt.Errorf("%w: it needs nodes in 2 regions at least, and %s", ErrTooFewNodes, oneRegion(regions))
+		return nil, fmt.Errorf("%w: it needs %s at least, one for each of its pools, in 2 regions or more, and %s",
+			ErrTooFewNodes, amount(mixedPools(), "node"), oneRegion(len(nodes), regions))
 	case len(regions) > mostRegions:
 		return nil, fmt.Errorf("the nodes are in %d regions, and a file has room for the pools of %d\n  mend: write it for some of them", len(regions), mostRegions)
 	}
@@ -45,11 +46,29 @@ func regional(nodes []*v1.Node) ([]*v1.Pool, error) {
 	return nil, first
 }
 
-func oneRegion(regions []regionNodes) string {
-	if len(regions) == 0 {
-		return "no node says its region"
+// mixedPools is how many pools the mixes have together: the fewest of a geographic
+// topology, as two regions share all three.
+func mixedPools() (pools int) {
+	for _, m := range regionMixes {
+		pools += len(m)
 	}
-	return "all of them are in region " + regions[0].name
+	return pools
+}
+
+func oneRegion(nodes int, regions []regionNodes) string {
+	switch {
+	case nodes == 0:
+		return "there are 0"
+	case len(regions) == 0 && nodes == 1:
+		return "there is 1, which says no region"
+	case len(regions) == 0:
+		return fmt.Sprintf("none of the %d says its region", nodes)
+	case nodes == 1:
+		return "there is 1, in region " + regions[0].name
+	case len(regions[0].nodes) < nodes:
+		return fmt.Sprintf("of the %d nodes only those in region %s say theirs", nodes, regions[0].name)
+	}
+	return fmt.Sprintf("all %d are in region %s", nodes, regions[0].name)
 }
 
 // regionNodes is the nodes of a region.

@@ -218,8 +218,11 @@ func TestAPresetThatIsImpossibleSaysWhatItNeeds(t *testing.T) {
 		{"unified", nil, ErrTooFewNodes, "it needs 1 node, one for each of its pools everything, and there are 0"},
 		{"service-specific", LayNodes(4), ErrTooFewNodes, "it needs 5 nodes, one for each of its pools imap, jmap, webdav, mx, relay, and there are 4"},
 		{"paired", imapOnly(5), ErrTooFewNodes, "pool mailbox needs 1 node that runs imap and jmap, and of the 5 nodes 0 can"},
-		{"geographic", imapOnly(9), ErrTooFewNodes, "it needs nodes in 2 regions at least, and no node says its region"},
-		{"geographic", region(map[string]int{"a": 9}), ErrTooFewNodes, "all of them are in region a"},
+		{"geographic", imapOnly(9), ErrTooFewNodes, "it needs 7 nodes at least, one for each of its pools, in 2 regions or more, and none of the 9 says its region"},
+		{"geographic", region(map[string]int{"a": 9}), ErrTooFewNodes, "it needs 7 nodes at least, one for each of its pools, in 2 regions or more, and all 9 are in region a"},
+		{"geographic", LayNodes(1), ErrTooFewNodes, "it needs 7 nodes at least, one for each of its pools, in 2 regions or more, and there is 1, in region a"},
+		{"geographic", imapOnly(1), ErrTooFewNodes, "it needs 7 nodes at least, one for each of its pools, in 2 regions or more, and there is 1, which says no region"},
+		{"geographic", nil, ErrTooFewNodes, "it needs 7 nodes at least, one for each of its pools, in 2 regions or more, and there are 0"},
 		{"geographic", region(map[string]int{"a": 1, "b": 1, "c": 1}), ErrTooFewNodes, "7 nodes in all, one for each pool: 2 in region a, 2 in region b, 3 in region c"},
 	} {
 		_, err := Preset(c.model, c.nodes)
