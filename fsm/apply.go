@@ -159,7 +159,7 @@ func (d *draft) enforce(t *v1.TopologyRevision, effective *v1.Topology) {
 	}
 	d.topology, d.effective, d.aims = t, effective, true
 	d.approvals = nil
-	d.ask(partsUnder(effective, rollout.PartsOf(d.floors)))
+	d.ask(rollout.PartsUnder(effective, rollout.PartsOf(d.floors)))
 	d.holdReady(placedServices(effective)...)
 	d.topologies.put(topologyKey(t), t)
 	if keep := uint64(d.limits.revisions); t.GetRevision() > keep {

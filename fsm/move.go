@@ -36,7 +36,7 @@ func (d *draft) moveAssignments(c *storev1.MoveAssignments) *storev1.Result {
 		return refusal
 	}
 	result := &storev1.Result{}
-	if c.GetWithParts() && d.ask(partsUnder(d.effective, c.GetParts())) {
+	if c.GetWithParts() && d.ask(rollout.PartsUnder(d.effective, c.GetParts())) {
 		result.Changed = true
 		d.settleFloors()
 	}

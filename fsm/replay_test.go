@@ -105,17 +105,17 @@ func mirrors(t *rapid.T, s *State) {
 	if len(floors) != len(s.floors) {
 		t.Fatalf("floors %v, they should be %v", s.floors, floors)
 	}
-	demands := demandsOf(s.effective)
+	demands := rollout.DemandsOf(s.effective)
 	for key, f := range s.floors {
-		if key != partKey(f) {
+		if key != rollout.KeyOf(f) {
 			t.Fatalf("the floor %v is known by %q", f, key)
 		}
-		if len(f.GetWhere()) > 0 && demands.of(f.GetService(), f.GetWhere()) != f.GetTarget() {
+		if len(f.GetWhere()) > 0 && demands.Of(f.GetService(), f.GetWhere()) != f.GetTarget() {
 			t.Fatalf("nobody asks for the floor %v", f)
 		}
 	}
-	for _, f := range demands.fixed() {
-		if s.floors[partKey(f)] == nil {
+	for _, f := range demands.Fixed() {
+		if s.floors[rollout.KeyOf(f)] == nil {
 			t.Fatalf("no floor %v, though the topology asks for it", f)
 		}
 	}

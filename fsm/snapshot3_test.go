@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"roster/fsm/rollout"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
@@ -77,7 +78,7 @@ func TestASnapshotOfARolloutThatNoBuildWroteIsRefused(t *testing.T) {
 			n[0], n[1] = n[1], n[0]
 		},
 		"a floor twice": func(l []*storev1.SnapshotRecord) {
-			of(l, func(r *storev1.SnapshotRecord) bool { return partKey(r.GetFloor()) == inB1 }).GetFloor().Where = labels("zone", "a1")
+			of(l, func(r *storev1.SnapshotRecord) bool { return rollout.KeyOf(r.GetFloor()) == inB1 }).GetFloor().Where = labels("zone", "a1")
 		},
 		"unsorted data": func(l []*storev1.SnapshotRecord) {
 			h := of(l, func(r *storev1.SnapshotRecord) bool { return len(r.GetNode().GetHolds()) > 1 }).GetNode().GetHolds()

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"roster/fsm/rollout"
 	storev1 "roster/proto/roster/store/v1"
 	v1 "roster/proto/roster/v1"
 )
@@ -138,7 +139,7 @@ func (l *loader) takeFloor(f *storev1.FloorInForce) error {
 	if l.floors == nil {
 		l.floors = map[string]*storev1.FloorInForce{}
 	}
-	key := partKey(f)
+	key := rollout.KeyOf(f)
 	if key <= l.lastFloor {
 		return errOrder
 	}

@@ -59,12 +59,7 @@ func floorsUnder(c *core, effective *v1.Topology, nodes []*v1.Node) map[string]*
 	if effective == c.effective {
 		return c.floors
 	}
-	parts := partsUnder(effective, rollout.PartsOf(c.floors))
-	floors := rollout.AdvanceFloors(c.floors, effective, parts, c.ready)
-	if len(parts) == 0 {
-		return floors
-	}
-	return rollout.AdvanceFloors(floors, effective, parts, rollout.ReadyCounts(nodes, floors))
+	return rollout.FloorsUnder(c.floors, effective, nodes)
 }
 
 // shareData is an effective topology in which no claim of an agent binds a

@@ -95,7 +95,7 @@ func (c *cluster) place() *placement.Target {
 		}
 	}
 	for _, p := range c.parts {
-		view.Parts = append(view.Parts, placement.Part{Service: p.Service, Where: p.Where, Min: c.inForce[keyOfFloor(p)]})
+		view.Parts = append(view.Parts, placement.Part{Service: p.Service, Where: p.Where, Min: c.inForce[KeyOf(p)]})
 	}
 	target, err := placement.Place(view)
 	if err != nil {

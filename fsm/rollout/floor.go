@@ -16,8 +16,8 @@ func FloorKey(service, part string) string {
 	return service + "@" + part
 }
 
-// keyOfFloor is the key of a floor that says itself which part it is over.
-func keyOfFloor(f *storev1.FloorInForce) string {
+// KeyOf is the key of a floor that says itself which part it is over.
+func KeyOf(f *storev1.FloorInForce) string {
 	return FloorKey(f.GetService(), placement.PartName(f.GetWhere()))
 }
 
@@ -58,12 +58,12 @@ func withParts(floors map[string]*storev1.FloorInForce, parts []*storev1.FloorIn
 		return floors, ReadyCounts(nodes, floors)
 	}
 	for _, p := range parts {
-		key := keyOfFloor(p)
+		key := KeyOf(p)
 		next[key] = advanced(floors[key], p, 0)
 	}
 	ready := ReadyCounts(nodes, next)
 	for _, p := range parts {
-		key := keyOfFloor(p)
+		key := KeyOf(p)
 		next[key] = advanced(floors[key], p, ready[key])
 	}
 	return next, ready
@@ -103,7 +103,7 @@ func AdvanceFloors(floors map[string]*storev1.FloorInForce, top *v1.Topology, pa
 	}
 	for _, p := range parts {
 		if _, named := targets[p.GetService()]; named {
-			advance(keyOfFloor(p), p)
+			advance(KeyOf(p), p)
 		}
 	}
 	if !changed && len(next) == len(floors) {

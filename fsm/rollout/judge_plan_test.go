@@ -16,7 +16,7 @@ func (c *cluster) mustEnd(step Step) {
 			seats[service]++
 			for _, p := range c.parts {
 				if p.Service == service && liesIn(c.node(id), p.Where) {
-					seats[keyOfFloor(p)]++
+					seats[KeyOf(p)]++
 				}
 			}
 		}

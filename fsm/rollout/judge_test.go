@@ -25,7 +25,7 @@ func (c *cluster) countReady(counted func(node string) bool) map[string]int {
 					counts[a.Service]++
 					for _, p := range c.parts {
 						if p.Service == a.Service && liesIn(n, p.Where) {
-							counts[keyOfFloor(p)]++
+							counts[KeyOf(p)]++
 						}
 					}
 				}
@@ -50,7 +50,7 @@ func (c *cluster) takeStock() {
 		}
 	}
 	for _, p := range c.parts {
-		asked[keyOfFloor(p)] = p.Target
+		asked[KeyOf(p)] = p.Target
 	}
 	next := map[string]uint32{}
 	for service, target := range asked {
@@ -305,7 +305,7 @@ func (c *cluster) expectReady(counts map[string]int, n *v1.Node, service string)
 	counts[service]++
 	for _, p := range c.parts {
 		if p.Service == service && liesIn(n, p.Where) {
-			counts[keyOfFloor(p)]++
+			counts[KeyOf(p)]++
 		}
 	}
 }
@@ -345,7 +345,7 @@ func (c *cluster) judgeRestraints(v View, step Step) {
 		begins := m.Action == v1.Action_ACTION_START || m.Action == v1.Action_ACTION_UNDRAIN
 		restores := coming[m.Service] < floors[m.Service]
 		for _, p := range c.parts {
-			restores = restores || p.Service == m.Service && liesIn(n, p.Where) && coming[keyOfFloor(p)] < floors[keyOfFloor(p)]
+			restores = restores || p.Service == m.Service && liesIn(n, p.Where) && coming[KeyOf(p)] < floors[KeyOf(p)]
 		}
 		if hold := v.Restraints.Hold; hold != nil && !hold.Slow && (!begins || !restores) {
 			c.t.Fatalf("%v: it restores no floor, and Roster holds: %s has %d, its floor is %d", m, m.Service, coming[m.Service], floors[m.Service])

@@ -41,7 +41,7 @@ func (c *cluster) judgeParts(v View, step Step) {
 		for _, f := range s.Floors {
 			if f.Per == "" {
 				if c.named(s.Name) {
-					key := keyOfFloor(&storev1.FloorInForce{Service: s.Name, Where: f.Where})
+					key := KeyOf(&storev1.FloorInForce{Service: s.Name, Where: f.Where})
 					asked[key] = max(asked[key], f.Min)
 				}
 				continue
@@ -53,7 +53,7 @@ func (c *cluster) judgeParts(v View, step Step) {
 						where = map[string]*v1.LabelValues{}
 					}
 					where[f.Per] = &v1.LabelValues{Values: []string{n.Zone}} // no other key is drawn
-					key := keyOfFloor(&storev1.FloorInForce{Service: s.Name, Where: where})
+					key := KeyOf(&storev1.FloorInForce{Service: s.Name, Where: where})
 					asked[key] = max(asked[key], f.Min)
 				}
 			}
@@ -61,7 +61,7 @@ func (c *cluster) judgeParts(v View, step Step) {
 	}
 	told := map[string]uint32{}
 	for _, p := range step.Parts {
-		told[keyOfFloor(p)] = p.Target
+		told[KeyOf(p)] = p.Target
 	}
 	if !maps.Equal(asked, told) {
 		c.t.Fatalf("asked of parts is %v, told is %v", asked, told)

@@ -31,18 +31,10 @@ func Forward(v View) (*v1.Plan, View) {
 	if v.Target == nil {
 		return p, v
 	}
-	for _, s := range v.Target.Seats {
-		p.Seats = append(p.Seats, proto.CloneOf(s))
-	}
-	for _, l := range v.Target.Loans {
-		p.Loans = append(p.Loans, proto.CloneOf(l))
-	}
-	for _, s := range v.Target.Shortages {
-		p.Shortages = append(p.Shortages, proto.CloneOf(s))
-	}
 	sim := newSimulation(v)
 	sim.lowest(p.LowestReady)
 	for {
+		sim.retarget()
 		step := Next(sim.view)
 		if len(step.Moves) > 0 {
 			sim.announce(p, step)
@@ -57,12 +49,29 @@ func Forward(v View) (*v1.Plan, View) {
 		if settled || sim.tried() {
 			continue
 		}
+		if sim.retarget() {
+			continue
+		}
+		ending(p, sim.view.Target)
 		if !step.Done {
 			for _, sentence := range step.Waiting {
 				p.Shortages = append(p.Shortages, &v1.Shortage{Reason: sentence})
 			}
 		}
 		return p, sim.view
+	}
+}
+
+// ending adds what is to be when the plan is done.
+func ending(p *v1.Plan, target *placement.Target) {
+	for _, s := range target.Seats {
+		p.Seats = append(p.Seats, proto.CloneOf(s))
+	}
+	for _, l := range target.Loans {
+		p.Loans = append(p.Loans, proto.CloneOf(l))
+	}
+	for _, s := range target.Shortages {
+		p.Shortages = append(p.Shortages, proto.CloneOf(s))
 	}
 }
 

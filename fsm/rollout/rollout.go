@@ -41,6 +41,9 @@ type View struct {
 	Heard func(node string) bool
 	// What keeps moves from being made.
 	Restraints Restraints
+	// Plans only: who should serve what once other floors are in force. A leader
+	// places again whenever there is news. nil: the target stays.
+	Retarget func(nodes []*v1.Node, floors map[string]*storev1.FloorInForce) *placement.Target
 
 	// Only moves of this cause, whatever policy says; see Propose.
 	only v1.Cause

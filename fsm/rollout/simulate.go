@@ -1,6 +1,7 @@
 package rollout
 
 import (
+	"maps"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -19,6 +20,8 @@ type simulation struct {
 	at     map[string]int // place of a node in view.Nodes
 	own    map[string]bool
 	parts  []*storev1.FloorInForce // what the target asks of parts
+	placed map[string]uint32       // floors in force when it was placed
+	rounds int                     // how often it was placed
 	ready  map[string]uint32
 	drains map[string]*durationpb.Duration
 	since  *timestamppb.Timestamp
@@ -36,8 +39,36 @@ func newSimulation(v View) *simulation {
 	for _, service := range v.Topology.GetServices() {
 		s.drains[service.GetName()] = service.GetDrain()
 	}
+	s.placed = s.inForce()
 	s.count()
 	return s
+}
+
+// mostTargets bounds how often a plan places again: floors are reached once each.
+const mostTargets = 64
+
+func (s *simulation) inForce() map[string]uint32 {
+	floors := map[string]uint32{}
+	for key, f := range s.view.Floors {
+		if f.GetFloor() > 0 {
+			floors[key] = f.GetFloor()
+		}
+	}
+	return floors
+}
+
+// retarget asks again who should serve what where other floors are in force than
+// before, and says whether it did.
+func (s *simulation) retarget() bool {
+	now := s.inForce()
+	if s.view.Retarget == nil || s.rounds >= mostTargets || maps.Equal(now, s.placed) {
+		return false
+	}
+	s.placed, s.rounds = now, s.rounds+1
+	s.view.Target = s.view.Retarget(s.view.Nodes, s.view.Floors)
+	s.parts = s.view.parts()
+	s.count()
+	return true
 }
 
 // count takes stock, and advances the floors in force.

@@ -26,7 +26,9 @@ func (c *Cluster) placement(effective *v1.Topology) placement.View {
 			v.Floors[f.GetService()] = f.GetFloor()
 			continue
 		}
-		v.Parts = append(v.Parts, placement.Part{Service: f.GetService(), Where: f.GetWhere(), Min: f.GetFloor()})
+		if f.GetFloor() > 0 {
+			v.Parts = append(v.Parts, placement.Part{Service: f.GetService(), Where: f.GetWhere(), Min: f.GetFloor()})
+		}
 	}
 	slices.SortFunc(v.Parts, func(a, b placement.Part) int {
 		return strings.Compare(partKey(a), partKey(b))
@@ -46,6 +48,18 @@ func (c *Cluster) rollout(effective *v1.Topology, target *placement.Target) roll
 	v := rollout.View{
 		Now: c.Now, Topology: effective, Target: target, Nodes: c.Nodes, Floors: c.floorsUnder(effective), Restraints: c.Restraints,
 	}
+	v.Retarget = func(nodes []*v1.Node, floors map[string]*storev1.FloorInForce) *placement.Target {
+		then := *c
+		then.Topology, then.Nodes, then.Floors = effective, nodes, floors
+		if effective != c.Topology {
+			then.Prefer = nil
+		}
+		again, err := placement.Place(then.placement(effective))
+		if err != nil {
+			return target // it was placed once
+		}
+		return again
+	}
 	if effective == c.Topology {
 		v.Revision = c.Revision
 		return v
@@ -62,7 +76,7 @@ func (c *Cluster) floorsUnder(effective *v1.Topology) map[string]*storev1.FloorI
 	if effective == c.Topology {
 		return c.Floors
 	}
-	return rollout.AdvanceFloors(c.Floors, effective, rollout.PartsOf(c.Floors), rollout.ReadyCounts(c.Nodes, c.Floors))
+	return rollout.FloorsUnder(c.Floors, effective, c.Nodes)
 }
 
 // Frozen says which nodes lie in a place that is frozen: what is to be begun is
