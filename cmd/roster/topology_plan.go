@@ -24,6 +24,11 @@ func newTopologyPlan(sh *shell) *cobra.Command {
 which waves and why, and what each wave leaves ready. It is the real planner on
 the real state; nothing is changed. Without a file it plans the topology in force.
 
+A wave lists what it starts (+), drains or calls back (~, +) and stops (-), and
+apart what changes hands without a service being touched (=): "+ borrow" is a start
+that stands in for others and fills no seat, "= reseat" a service that fills
+another seat, "= unseat" one that fills none any more and is on loan from then on.
+
 With --nodes it asks no cluster: the plan is for the nodes of a file (or so many
 made up), which serve nothing yet, or what --from says.
 
