@@ -243,8 +243,11 @@ type Rollout struct {
 	// What it waits for, in sentences.
 	Waiting []string `protobuf:"bytes,8,rep,name=waiting,proto3" json:"waiting,omitempty"`
 	// Moves that are left, as planned now.
-	Starts        uint32 `protobuf:"varint,9,opt,name=starts,proto3" json:"starts,omitempty"`
-	Stops         uint32 `protobuf:"varint,10,opt,name=stops,proto3" json:"stops,omitempty"`
+	Starts uint32 `protobuf:"varint,9,opt,name=starts,proto3" json:"starts,omitempty"`
+	Stops  uint32 `protobuf:"varint,10,opt,name=stops,proto3" json:"stops,omitempty"`
+	// The revision in force is Roster's own way back, as the canary of the one before
+	// it failed; empty: it is not. A sentence.
+	WalkedBack    string `protobuf:"bytes,11,opt,name=walked_back,json=walkedBack,proto3" json:"walked_back,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -347,6 +350,13 @@ func (x *Rollout) GetStops() uint32 {
 		return x.Stops
 	}
 	return 0
+}
+
+func (x *Rollout) GetWalkedBack() string {
+	if x != nil {
+		return x.WalkedBack
+	}
+	return ""
 }
 
 // The rollout in progress, or the last one.
@@ -763,7 +773,7 @@ const file_roster_v1_rollout_proto_rawDesc = "" +
 	"\n" +
 	"well_since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\twellSince\x120\n" +
 	"\x05until\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x18\n" +
-	"\afailure\x18\x04 \x01(\tR\afailure\"\xc9\x02\n" +
+	"\afailure\x18\x04 \x01(\tR\afailure\"\xea\x02\n" +
 	"\aRollout\x12-\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x17.roster.v1.RolloutStateR\x05state\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12\x14\n" +
@@ -776,7 +786,9 @@ const file_roster_v1_rollout_proto_rawDesc = "" +
 	"\awaiting\x18\b \x03(\tR\awaiting\x12\x16\n" +
 	"\x06starts\x18\t \x01(\rR\x06starts\x12\x14\n" +
 	"\x05stops\x18\n" +
-	" \x01(\rR\x05stops\")\n" +
+	" \x01(\rR\x05stops\x12\x1f\n" +
+	"\vwalked_back\x18\v \x01(\tR\n" +
+	"walkedBack\")\n" +
 	"\x11GetRolloutRequest\x12\x14\n" +
 	"\x05stale\x18\x01 \x01(\bR\x05stale\"X\n" +
 	"\x12GetRolloutResponse\x12,\n" +
