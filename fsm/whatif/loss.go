@@ -133,11 +133,27 @@ func (s *survey) gone(key string, lost map[string]bool) bool {
 	})
 }
 
+// serviceLoss is what a loss means for the floor of a key.
+func (c *Cluster) serviceLoss(key string, before, ready, recovered uint32) *v1.ServiceLoss {
+	f := c.Floors[key]
+	return &v1.ServiceLoss{
+		Service: f.GetService(), Part: placement.PartName(f.GetWhere()),
+		Before: before, Ready: ready, Recovered: recovered, Floor: f.GetFloor(),
+	}
+}
+
+// silenced: a service that has a floor has none ready. Where somebody served it,
+// that is so whatever floor was reached up to now: a service whose floor is not in
+// force yet can be lost all the same.
+func (s *survey) silenced(key int, ready uint32) bool {
+	return ready == 0 && (s.floors[key] > 0 || s.ready[key] > 0) && len(s.c.Floors[s.keys[key]].GetWhere()) == 0
+}
+
 // broken are the floors that a loss costs: a service that has none ready at once,
 // and what stays under its floor.
 func (s *survey) broken(o outcome) (atOnce, after []int) {
-	for i, key := range s.keys {
-		if s.floors[i] > 0 && o.ready[i] == 0 && len(s.c.Floors[key].GetWhere()) == 0 {
+	for i := range s.keys {
+		if s.silenced(i, o.ready[i]) {
 			atOnce = append(atOnce, i)
 		}
 		if o.recovered[i] < s.floors[i] && !o.void[i] {
@@ -147,11 +163,12 @@ func (s *survey) broken(o outcome) (atOnce, after []int) {
 	return atOnce, after
 }
 
-// harmless: every service keeps its floor, whatever Roster does. Nothing that it
-// does takes a service below its floor, so the loss is not fatal either.
+// harmless: every service keeps its floor and a ready node, whatever Roster does.
+// Nothing that it does takes a service below its floor, so the loss is not fatal
+// either.
 func (s *survey) harmless(lost []int) bool {
 	for i, ready := range s.atOnce(lost) {
-		if ready < s.floors[i] {
+		if ready < s.floors[i] || s.silenced(i, ready) {
 			return false
 		}
 	}

@@ -139,7 +139,7 @@ func (s *survey) fragile(of v1.LossKind) map[string]bool {
 	fragile := map[string]bool{}
 	for _, k := range s.sort(of) {
 		for key, ready := range s.atOnce(k.nodes) {
-			if s.floors[key] > 0 && ready == 0 && len(s.c.Floors[s.keys[key]].GetWhere()) == 0 {
+			if s.silenced(key, ready) {
 				fragile[s.keys[key]] = true
 			}
 		}

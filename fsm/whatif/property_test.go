@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 	"pgregory.net/rapid"
 
+	"roster/fsm/rollout"
 	"roster/fsm/topology"
 	v1 "roster/proto/roster/v1"
 )
@@ -287,7 +288,7 @@ func TestWhenEverybodyIsBackAsManyAreReadyAsBefore(t *testing.T) {
 			}
 			last := told.GetStages()[len(told.GetStages())-1]
 			for i, service := range last.GetServices() {
-				if len(last.GetWaiting()) == 0 && service.GetReady() != s.ready[i] && !strings.Contains(service.GetService(), "@") {
+				if len(last.GetWaiting()) == 0 && service.GetReady() != s.ready[i] && service.GetPart() == "" {
 					t.Fatalf("without %v for a while: %v, before %d, of\n%s\n%v", s.names(k.nodes), service, s.ready[i], c.print(), told)
 				}
 			}
@@ -365,11 +366,11 @@ func TestEveryMendThatIsNamedWorks(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, key := range broken {
-					i := slices.IndexFunc(told.GetLoss().GetServices(), func(l *v1.ServiceLoss) bool { return l.GetService() == s.keys[key] })
+					i := slices.IndexFunc(told.GetLoss().GetServices(), func(l *v1.ServiceLoss) bool { return rollout.FloorKey(l.GetService(), l.GetPart()) == s.keys[key] })
 					if i < 0 || voided(like, then, i) {
 						continue
 					}
-					if l := told.GetLoss().GetServices()[i]; l.GetReady() == 0 && l.GetFloor() > 0 && !strings.Contains(l.GetService(), "@") || l.GetRecovered() < l.GetFloor() {
+					if l := told.GetLoss().GetServices()[i]; l.GetReady() == 0 && l.GetBefore()+l.GetFloor() > 0 && l.GetPart() == "" || l.GetRecovered() < l.GetFloor() {
 						t.Fatalf("%q for %v: without %v: %v, of\n%s", words, s.names(k.nodes), then.names(like.nodes), l, mended.print())
 					}
 				}

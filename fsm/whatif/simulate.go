@@ -63,6 +63,7 @@ type simulation struct {
 	subject subject
 	policy  *v1.Policy
 	keys    []string
+	before  []uint32
 	ready   []uint32 // at once
 	answer  *v1.SimulateResponse
 }
@@ -71,7 +72,7 @@ type simulation struct {
 func (s *simulation) lose() {
 	gone := *s.begin
 	gone.Nodes = slices.DeleteFunc(slices.Clone(s.begin.Nodes), func(n *v1.Node) bool { return s.subject.nodes[n.GetId()] })
-	s.ready = figures(gone.Nodes, s.begin.Floors, s.keys)
+	s.before, s.ready = figures(s.begin.Nodes, s.begin.Floors, s.keys), figures(gone.Nodes, s.begin.Floors, s.keys)
 	var waiting []string
 	if names := slices.SortedFunc(maps.Keys(s.subject.nodes), placement.Compare); len(names) > 0 {
 		waiting = append(waiting, fmt.Sprintf("%s: silent, and down after %s", listed(names), s.policy.GetDownAfter().AsDuration()))
@@ -108,9 +109,7 @@ func (s *simulation) stand(why string) {
 func (s *simulation) conclude() {
 	recovered := figures(s.now.Nodes, s.begin.Floors, s.keys)
 	for i, key := range s.keys {
-		s.answer.Loss.Services = append(s.answer.Loss.Services, &v1.ServiceLoss{
-			Service: key, Ready: s.ready[i], Recovered: recovered[i], Floor: s.begin.Floors[key].GetFloor(),
-		})
+		s.answer.Loss.Services = append(s.answer.Loss.Services, s.begin.serviceLoss(key, s.before[i], s.ready[i], recovered[i]))
 	}
 }
 
@@ -171,9 +170,7 @@ func (s *simulation) stage(title string, at *Cluster, done deed) {
 	stage := &v1.Stage{Title: title, After: durationpb.New(at.Now.Sub(s.begin.Now)), Waves: done.waves, Waiting: done.waiting}
 	ready := figures(at.Nodes, s.begin.Floors, s.keys)
 	for i, key := range s.keys {
-		stage.Services = append(stage.Services, &v1.ServiceLoss{
-			Service: key, Ready: ready[i], Recovered: ready[i], Floor: s.begin.Floors[key].GetFloor(),
-		})
+		stage.Services = append(stage.Services, s.begin.serviceLoss(key, s.before[i], ready[i], ready[i]))
 	}
 	s.answer.Stages = append(s.answer.Stages, stage)
 }

@@ -238,7 +238,7 @@ func (s *survey) each(k *kind, concrete bool, write func(lost ...string)) {
 func (s *survey) services(o outcome) []*v1.ServiceLoss {
 	var services []*v1.ServiceLoss
 	for i, key := range s.keys {
-		services = append(services, &v1.ServiceLoss{Service: key, Ready: o.ready[i], Recovered: o.recovered[i], Floor: s.floors[i]})
+		services = append(services, s.c.serviceLoss(key, s.ready[i], o.ready[i], o.recovered[i]))
 	}
 	return services
 }

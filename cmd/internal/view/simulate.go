@@ -32,7 +32,7 @@ func Simulate(w io.Writer, look Look, r *v1.SimulateResponse, wide bool) error {
 		t := look.table("SERVICE", ">READY AT ONCE", ">RECOVERED", ">FLOOR", "")
 		t.Indent = "  "
 		for _, s := range loss.GetServices() {
-			t.Row(floorName(s.GetService()), table.Paint(look.kept(s.GetReady(), min(s.GetFloor(), 1)), fmt.Sprint(s.GetReady())),
+			t.Row(Where(s.GetService(), s.GetPart()), table.Paint(look.kept(s.GetReady(), min(s.GetBefore()+s.GetFloor(), 1)), fmt.Sprint(s.GetReady())),
 				table.Paint(look.kept(s.GetRecovered(), s.GetFloor()), fmt.Sprint(s.GetRecovered())), fmt.Sprint(s.GetFloor()), verdict(s))
 		}
 		out.WriteString(t.String())
@@ -70,7 +70,7 @@ func stageReady(look Look, stage *v1.Stage) *table.Table {
 	t := look.table("SERVICE", ">READY", ">FLOOR")
 	t.Indent = "  "
 	for _, s := range stage.GetServices() {
-		t.Row(floorName(s.GetService()), table.Paint(look.kept(s.GetReady(), s.GetFloor()), fmt.Sprint(s.GetReady())), fmt.Sprint(s.GetFloor()))
+		t.Row(Where(s.GetService(), s.GetPart()), table.Paint(look.kept(s.GetReady(), s.GetFloor()), fmt.Sprint(s.GetReady())), fmt.Sprint(s.GetFloor()))
 	}
 	return t
 }
@@ -86,7 +86,7 @@ func verdict(s *v1.ServiceLoss) string {
 	switch {
 	case s.GetRecovered() < s.GetFloor():
 		return "fatal"
-	case s.GetReady() == 0 && s.GetFloor() > 0:
+	case silenced(s) && s.GetPart() == "":
 		return "fatal at once"
 	default:
 		return ""

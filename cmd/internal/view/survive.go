@@ -173,12 +173,18 @@ func lossCosts(l *v1.Loss, atOnce bool) string {
 	}
 	var parts []string
 	for _, s := range l.GetServices() {
+		name := Where(s.GetService(), s.GetPart())
 		switch {
-		case atOnce && s.GetReady() == 0 && s.GetFloor() > 0:
-			parts = append(parts, fmt.Sprintf("no %s, %d after failover", floorName(s.GetService()), s.GetRecovered()))
+		case atOnce && silenced(s):
+			parts = append(parts, fmt.Sprintf("no %s, %d after failover", name, s.GetRecovered()))
 		case !atOnce && s.GetRecovered() < s.GetFloor():
-			parts = append(parts, fmt.Sprintf("%s stays at %d of %d", floorName(s.GetService()), s.GetRecovered(), s.GetFloor()))
+			parts = append(parts, fmt.Sprintf("%s stays at %d of %d", name, s.GetRecovered(), s.GetFloor()))
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// silenced: none is ready at once of what was ready before, or has to be.
+func silenced(s *v1.ServiceLoss) bool {
+	return s.GetReady() == 0 && s.GetBefore()+s.GetFloor() > 0
 }

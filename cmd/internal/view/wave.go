@@ -179,9 +179,3 @@ func Where(service, part string) string {
 	}
 	return service + " in " + part
 }
-
-// floorName is a floor's key for people: `imap@zone=a1` is imap in zone=a1.
-func floorName(key string) string {
-	service, part, _ := strings.Cut(key, "@")
-	return Where(service, part)
-}
