@@ -28,6 +28,7 @@ type loan struct {
 // did says what Roster has done about what was lost: what stands in, and which
 // seats were given away.
 func (t *teller) did() {
+	t.wentBack()
 	sayEach(t, t.loans(), t.sayLoan)
 	sayEach(t, t.which(seatless), func(n *v1.Node) string {
 		return fmt.Sprintf("%s holds no seat of pool %s any more: what it serves there is surplus when it comes back.", n.GetId(), enumerate(poolsGone(n)))

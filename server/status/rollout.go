@@ -33,6 +33,7 @@ func Rollout(in Input) *v1.Rollout {
 func rolloutOf(in Input, target *placement.Target, waiting []string) *v1.Rollout {
 	order := in.State.RolloutOrder()
 	r := &v1.Rollout{State: rolloutState(order), Revision: in.State.Topology().GetRevision(), Order: order.GetOrder()}
+	r.WalkedBack = walkedBack(in)
 	if !order.GetOpen() {
 		return r
 	}

@@ -22,6 +22,9 @@ func Rollout(w io.Writer, look Look, r *v1.Rollout) error {
 	}
 	out.WriteString(look.Paint.Bold("Rollout") + " " + rolloutHead(look, r) + "\n")
 	var sentences []string
+	if r.GetWalkedBack() != "" {
+		sentences = append(sentences, r.GetWalkedBack())
+	}
 	if r.GetFromRevision() != 0 && r.GetState() != v1.RolloutState_ROLLOUT_STATE_DONE {
 		sentences = append(sentences, fmt.Sprintf("It came from revision %d: `roster rollout abort` goes back there.", r.GetFromRevision()))
 	}
