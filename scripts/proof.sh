@@ -6,8 +6,9 @@
 # PROOF_SCHEDULES is how many random schedules of failures are run in virtual
 # time (default 1000; with PROOF_CASES=0 none but those of make test); ROSTER_SEED is the first's seed.
 # PROOF_CASES is how many cases each property gets (default 100000: hours on two
-# processors); 0 leaves them to make test, which runs fewer. Each part says how
-# long it took; a property that fails prints the seed with which it fails again.
+# processors); 0 leaves them to make test, which runs fewer. PROPERTY_SEED is what
+# they are drawn from (default: another one each time). Each part says how long it
+# took.
 set -eu -o pipefail
 cd "$(dirname "$0")/.."
 cases=${PROOF_CASES:-100000}
@@ -36,6 +37,7 @@ if [ "$cases" != 0 ] || [ -n "${PROOF_SCHEDULES:-}" ]; then
   part "random schedules" schedules
 fi
 if [ "$cases" = 0 ]; then exit 0; fi
+seed=${PROPERTY_SEED:-$(date +%s%N)}
 for pkg in ./fsm/topology ./fsm/placement ./fsm/rollout ./fsm/whatif ./fsm; do
-  part "$cases cases for each property of $pkg" go test -count=1 -timeout 24h "$pkg" -rapid.checks="$cases"
+  part "$cases cases for each property of $pkg, seed $seed" go test -count=1 -timeout 24h "$pkg" -rapid.checks="$cases" -rapid.seed="$seed"
 done
