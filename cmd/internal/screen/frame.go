@@ -128,7 +128,7 @@ func head(frame Frame, look view.Look) []string {
 		lines = append(lines, p.Dim(" rollout ")+rollout)
 	}
 	for _, sentence := range firstFew(s.GetSentences(), 4) {
-		for i, part := range table.Wrap(sentence, max(look.Width-4, 20)) {
+		for i, part := range table.Wrap(word.Sentence(sentence), max(look.Width-4, 20)) {
 			lead := "   "
 			if i == 0 {
 				lead = " • "

@@ -9,6 +9,7 @@ import (
 
 	"roster/cmd/internal/paint"
 	"roster/cmd/internal/table"
+	"roster/cmd/internal/word"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -64,6 +65,7 @@ func (l Look) endpointStyle(state v1.EndpointState) func(string) string {
 func (l Look) sentences(out *strings.Builder, indent string, sentences []string) {
 	width := l.Width - len(indent) - 2
 	for _, sentence := range sentences {
+		sentence = word.Sentence(sentence)
 		lines := []string{sentence}
 		if l.Width > 0 && width >= 20 {
 			lines = table.Wrap(sentence, width)
