@@ -4,19 +4,20 @@ import (
 	"maps"
 	"slices"
 
+	"roster/fsm/placement"
 	"roster/fsm/rollout"
 	v1 "roster/proto/roster/v1"
 )
 
-// local says whether a service's data is on the disks of the nodes that serve it:
-// the topology says so, or says nothing and some agent claims it.
+// local says whether a service's data is on the disks of the nodes that serve it.
 func (d *draft) local(service string) bool {
+	says := v1.Data_DATA_UNSPECIFIED
 	for _, s := range d.effective.GetServices() {
-		if s.GetName() == service && s.GetData() != v1.Data_DATA_UNSPECIFIED {
-			return s.GetData() == v1.Data_DATA_LOCAL
+		if s.GetName() == service {
+			says = s.GetData()
 		}
 	}
-	return d.localClaims[service] > 0
+	return placement.IsLocal(says, d.localClaims[service] > 0)
 }
 
 // held notes on a node's new record that data of a service is on its disk from

@@ -8,21 +8,45 @@ import (
 	v1 "roster/proto/roster/v1"
 )
 
+// IsLocal says whether a service's data is on the disks of the nodes that serve
+// it: the topology says so, or says nothing and some agent claims it.
+func IsLocal(says v1.Data, claimed bool) bool {
+	return says == v1.Data_DATA_LOCAL || says == v1.Data_DATA_UNSPECIFIED && claimed
+}
+
+// Local are the services of which IsLocal is true, of a topology (effective) or
+// claimed.
+func Local(top *v1.Topology, nodes []*v1.Node) map[string]bool {
+	local := map[string]bool{}
+	for _, n := range nodes {
+		for _, c := range n.GetClaims().GetServices() {
+			if c.GetData() == v1.Data_DATA_LOCAL {
+				local[c.GetName()] = true
+			}
+		}
+	}
+	for _, s := range top.GetServices() {
+		if IsLocal(s.GetData(), local[s.GetName()]) {
+			local[s.GetName()] = true
+		} else {
+			delete(local, s.GetName())
+		}
+	}
+	return local
+}
+
 // findData notes which services have data that binds them to the nodes that hold
 // it: their data is local, and some registered node holds it, whatever else may
 // be with that node. While nobody does, a local service is placed freely, once.
 func (p *problem) findData(nodes []*v1.Node) {
 	p.keepers = make([][]string, len(p.services))
-	local := make([]bool, len(p.services))
-	for s, service := range p.services {
-		local[s] = service.GetData() == v1.Data_DATA_LOCAL
-	}
+	claimed := make([]bool, len(p.services))
 	holders := make([][]string, len(p.services))
 	for _, n := range nodes {
 		for _, c := range n.GetClaims().GetServices() {
 			s, named := p.numbers[c.GetName()]
 			if named && c.GetData() == v1.Data_DATA_LOCAL {
-				local[s] = local[s] || p.services[s].GetData() == v1.Data_DATA_UNSPECIFIED
+				claimed[s] = true
 				holders[s] = append(holders[s], n.GetId())
 			}
 		}
@@ -32,8 +56,8 @@ func (p *problem) findData(nodes []*v1.Node) {
 			}
 		}
 	}
-	for s := range p.services {
-		if local[s] {
+	for s, service := range p.services {
+		if IsLocal(service.GetData(), claimed[s]) {
 			slices.SortFunc(holders[s], Compare)
 			p.keepers[s] = holders[s]
 		}

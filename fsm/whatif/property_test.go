@@ -84,6 +84,9 @@ func drawTopology(t *rapid.T) *v1.Topology {
 		if rapid.IntRange(0, 7).Draw(t, "parts") == 0 {
 			s.Floors = []*v1.Floor{{Min: 1, Per: "zone"}}
 		}
+		if rapid.IntRange(0, 7).Draw(t, "data") == 0 {
+			s.Data = v1.Data_DATA_LOCAL
+		}
 		top.Services = append(top.Services, s)
 	}
 	if topology.Validate(top) != nil {

@@ -25,7 +25,7 @@ func (c *Cluster) follow() (*Cluster, error) {
 	}
 	if nodes, certain := c.reached(target); certain {
 		after := *c
-		after.Nodes = nodes
+		after.Nodes = holding(c.Topology, nodes)
 		if slices.ContainsFunc(c.Topology.GetServices(), func(s *v1.Service) bool { return len(s.GetFloors()) > 0 }) {
 			parts := rollout.PartTargets(c.Topology, target, nodes)
 			after.Floors = rollout.AdvanceFloors(c.Floors, c.Topology, parts, nil)

@@ -30,7 +30,7 @@ func (c *Cluster) settled(effective *v1.Topology) (*Cluster, *placement.Target, 
 		if err != nil {
 			return nil, nil, err
 		}
-		s.Nodes = s.carriedOut(target)
+		s.Nodes = holding(effective, s.carriedOut(target))
 		s.Floors = rollout.AdvanceFloors(s.Floors, effective, rollout.PartTargets(effective, target, s.Nodes), nil)
 		s.Floors = rollout.AdvanceFloors(s.Floors, effective, rollout.PartsOf(s.Floors), rollout.ReadyCounts(s.Nodes, s.Floors))
 		if sameSpots(before, target) {

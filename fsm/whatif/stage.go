@@ -102,7 +102,7 @@ func (c *Cluster) act() (*Cluster, deed, error) {
 		for _, s := range plan.GetShortages() {
 			done.waiting = append(done.waiting, s.GetReason())
 		}
-		after.Nodes, after.Floors = end.Nodes, end.Floors
+		after.Nodes, after.Floors = holding(after.Topology, end.Nodes), end.Floors
 		if len(plan.GetWaves()) == 0 {
 			break
 		}
