@@ -39,11 +39,11 @@ type absence struct{ node, pool int }
 // their pool is whole again. Members that are lost get a stand-in each, as long
 // as there are nodes without a seat. A service that would still be under its
 // floor is borrowed from nodes of other pools.
-func (p *problem) lend(v View, f filling, s sizing, seats *seating) ([]*v1.Loan, []*v1.Shortage) {
+func (p *problem) lend(v View, t *Target, f filling, s sizing, seats *seating) ([]*v1.Loan, []*v1.Shortage) {
 	l := p.lending(v, f, s, seats)
 	l.keep()
 	l.standIn()
-	shortages := l.borrow()
+	shortages := l.outsized(t, l.borrow())
 	return l.written(), shortages
 }
 

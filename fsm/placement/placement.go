@@ -115,7 +115,7 @@ func Place(v View) (*Target, error) {
 		}
 	}
 	var under []*v1.Shortage
-	t.Loans, under = p.lend(v, filled, sizes, seats)
+	t.Loans, under = p.lend(v, t, filled, sizes, seats)
 	t.Shortages = append(t.Shortages, under...)
 	return t, nil
 }

@@ -22,6 +22,8 @@ type findings struct {
 	loaned map[string]map[string]string
 	// Pools that are short.
 	short map[string]bool
+	// Services of which a floor is not covered, over all nodes or a part.
+	floorShort map[string]bool
 	// Worked out once, see loss.go.
 	losses *losses
 	// What would be done next, and what is not, though it is safe.
@@ -78,9 +80,12 @@ func (f *findings) step(s *v1.Status, in Input, c *Cache) {
 		return
 	}
 	s.Shortages, s.Plans = at.target.Shortages, at.plans
-	f.short = map[string]bool{}
+	f.short, f.floorShort = map[string]bool{}, map[string]bool{}
 	for _, short := range s.GetShortages() {
 		f.short[short.GetPool()] = true
+		if short.GetPool() == "" {
+			f.floorShort[short.GetService()] = true
+		}
 	}
 	f.loaned = at.target.Loaned()
 	step := rollout.Next(in.rolloutView(at.target))

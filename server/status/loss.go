@@ -57,14 +57,15 @@ func (f *findings) standsIn(n *v1.Node) bool {
 }
 
 // makesUp says whether what a node serves without a seat is missing elsewhere.
-// The planner also keeps what is not, while a node that came back is not relied
-// on yet.
+// What is on loan for a floor that is above the seats is no surplus, however well
+// everybody is. The planner also keeps what is missing nowhere, while a node that
+// came back is not relied on yet.
 func (f *findings) makesUp(n *v1.Node, a *v1.Assignment) bool {
 	if f.loaned[n.GetId()][a.GetService()] == "" {
 		return false
 	}
 	lost := f.survey().seats[poolService{a.GetPool(), a.GetService()}]
-	return f.short[a.GetPool()] || slices.ContainsFunc(lost, func(other *v1.Node) bool { return other != n })
+	return f.short[a.GetPool()] || f.floorShort[a.GetService()] || slices.ContainsFunc(lost, func(other *v1.Node) bool { return other != n })
 }
 
 // kept says whether what a node serves without a seat is missing nowhere, and

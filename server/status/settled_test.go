@@ -1,6 +1,7 @@
 package status
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -46,6 +47,45 @@ func TestALoanThatWaitsToBeGivenBackIsNotSettled(t *testing.T) {
 		log.Move("n-3", v1.Action_ACTION_STOP, "imap", "its drain ended", "imap")
 		if s := of(log.Machine.State()); !s.GetSettled() {
 			t.Errorf("not settled, with nothing left to be given back: %v", s.GetSentences())
+		}
+	})
+}
+
+// Nothing that Roster does gives a floor its seats: what is lent for it stays, and
+// is not waited for.
+func TestWhatIsLentForAFloorAboveTheSeatsIsNoSurplus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		log := serving(t)
+		time.Sleep(time.Second)
+		log.Apply("name: web\npools:\n  - {name: imap, services: [imap], weight: 1, exclude: [n-2]}\nservices:\n  - {name: imap, floor: 2}\n")
+		n := log.Machine.State().Node("n-2")
+		log.Must(&storev1.Command{Command: &storev1.Command_MoveAssignments{MoveAssignments: &storev1.MoveAssignments{
+			TopologyRevision: 2, Nodes: []*storev1.NodeMoves{{
+				Basis: &storev1.NodeBasis{Node: "n-2", Generation: n.GetGeneration(), State: n.GetState()},
+				Moves: []*v1.Move{{
+					Service: "imap", Pool: "imap", Node: "n-2", Action: v1.Action_ACTION_RESEAT, Cause: v1.Cause_CAUSE_REBALANCE, Borrowed: true,
+					Reason: "imap would be under its floor of 2; n-2 has no seat",
+				}},
+			}},
+		}}})
+		log.Obey("n-2")
+		time.Sleep(10 * time.Minute)
+		state := log.Machine.State()
+		if a := state.Node("n-2").GetAssignments()[0]; !a.GetBorrowed() {
+			t.Fatalf("n-2 does not stand in: %v", a)
+		}
+		s := of(state)
+		if !s.GetSettled() || s.GetState() != degraded {
+			t.Errorf("settled: %v, %v: %v", s.GetSettled(), s.GetState(), s.GetSentences())
+		}
+		said := strings.Join(s.GetSentences(), "\n")
+		for _, want := range []string{
+			"Short: imap has a floor of 2, and its pools have 1 seat; 1 more is lent for as long as it is so; enlarge pool imap, or lower the floor",
+			"n-2 serves imap since 00:00:00 UTC, for pool imap: imap would be under its floor of 2; n-2 has no seat.",
+		} {
+			if !strings.Contains(said, want) {
+				t.Errorf("%q is not said:\n%s", want, said)
+			}
 		}
 	})
 }
