@@ -27,7 +27,7 @@ type candidate struct {
 
 // candidates lists what may save some services, the smallest change first: the word
 // that lets Roster repair; a pool spread over what was lost; a pool enlarged, by as
-// little as possible; a pool elsewhere; and the same with one more node.
+// little as possible; a pool elsewhere; one more node; and the same with one more node.
 func (m *mender) candidates(k *kind, keys []int) []candidate {
 	var services []string
 	for _, key := range keys {
@@ -38,6 +38,7 @@ func (m *mender) candidates(k *kind, keys []int) []candidate {
 	}
 	all := slices.Concat(m.automatic(), m.spread(k, services), m.enlarge(services), m.elsewhere(services))
 	if extra, words := m.oneMore(services, k.of); extra != nil {
+		all = append(all, candidate{words, func(*v1.Topology) {}, []*v1.Node{extra}})
 		for _, c := range append(m.enlarge(services), m.elsewhere(services)...) {
 			all = append(all, candidate{words + ", and " + c.words, c.change, []*v1.Node{extra}})
 		}

@@ -5,6 +5,10 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/durationpb"
 
 	"roster/fsm/topology"
 	v1 "roster/proto/roster/v1"
@@ -68,4 +72,27 @@ func partsOf(of interface{ GetServices() []*v1.ServiceLoss }) []string {
 		parts = append(parts, strings.TrimSpace(s.GetService()+" "+s.GetPart()))
 	}
 	return parts
+}
+
+// `roster dev` has no time to wait: its durations are shorter than a file may ask
+// for.
+func TestAMendIsNamedWhereNodesAreDownSooner(t *testing.T) {
+	c := offline(t, "name: files\npools:\n  - {name: files, services: [webdav], count: 2}\n", []byte(`[{id: "node-[1-4]"}]`))
+	c.Topology = proto.CloneOf(c.Topology)
+	c.Topology.Policy.DownAfter = durationpb.New(2 * time.Second)
+	if topology.Validate(c.Topology) == nil {
+		t.Fatal("a file may ask for it")
+	}
+	want := []string{"nodes node-1 node-2: pool files: count 3 instead of 2"}
+	if got := lost(c.Survive(SurviveOptions{Pairs: true}).GetFatalAtOnce()); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestOneMoreNodeIsEnoughForAPoolOfAll(t *testing.T) {
+	c := offline(t, "name: two\npools:\n  - {name: mail, services: [imap, jmap], all: true}\n", []byte(`[{id: "node-[1-2]"}]`))
+	want := []string{"nodes node-1 node-2: one more node like node-1"}
+	if got := lost(c.Survive(SurviveOptions{Pairs: true}).GetFatalAtOnce()); !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
 }
