@@ -1057,7 +1057,10 @@ type Plan struct {
 	// How good the spread is, where that is not certain.
 	Spreads []*SpreadBound `protobuf:"bytes,13,rep,name=spreads,proto3" json:"spreads,omitempty"`
 	// Promises of `survives` that it would not keep.
-	Unkept        []string `protobuf:"bytes,14,rep,name=unkept,proto3" json:"unkept,omitempty"`
+	Unkept []string `protobuf:"bytes,14,rep,name=unkept,proto3" json:"unkept,omitempty"`
+	// What it names and nobody knows, what ends with it, and what keeps it waiting, in
+	// sentences: to be read, and nothing to be consented to.
+	Notices       []string `protobuf:"bytes,15,rep,name=notices,proto3" json:"notices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1186,6 +1189,13 @@ func (x *Plan) GetSpreads() []*SpreadBound {
 func (x *Plan) GetUnkept() []string {
 	if x != nil {
 		return x.Unkept
+	}
+	return nil
+}
+
+func (x *Plan) GetNotices() []string {
+	if x != nil {
+		return x.Notices
 	}
 	return nil
 }
@@ -1860,7 +1870,7 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x04pool\x18\x01 \x01(\tR\x04pool\x12\x18\n" +
 	"\aservice\x18\x02 \x01(\tR\aservice\x12\x12\n" +
 	"\x04node\x18\x03 \x01(\tR\x04node\x12\x16\n" +
-	"\x06reason\x18\x04 \x01(\tR\x06reason\"\xe8\x04\n" +
+	"\x06reason\x18\x04 \x01(\tR\x06reason\"\x82\x05\n" +
 	"\x04Plan\x12\x14\n" +
 	"\x05basis\x18\x01 \x01(\tR\x05basis\x12\x1a\n" +
 	"\brevision\x18\x02 \x01(\x04R\brevision\x12%\n" +
@@ -1876,7 +1886,8 @@ const file_roster_v1_plan_proto_rawDesc = "" +
 	"\x04gaps\x18\v \x03(\v2\x0e.roster.v1.GapR\x04gaps\x121\n" +
 	"\tconflicts\x18\f \x03(\v2\x13.roster.v1.ConflictR\tconflicts\x120\n" +
 	"\aspreads\x18\r \x03(\v2\x16.roster.v1.SpreadBoundR\aspreads\x12\x16\n" +
-	"\x06unkept\x18\x0e \x03(\tR\x06unkept\x1a>\n" +
+	"\x06unkept\x18\x0e \x03(\tR\x06unkept\x12\x18\n" +
+	"\anotices\x18\x0f \x03(\tR\anotices\x1a>\n" +
 	"\x10LowestReadyEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xef\x01\n" +
