@@ -27,7 +27,7 @@ type Restraints struct {
 	// The nodes that the order goes to first; nil: it has no canary, or that is
 	// over.
 	Canary *v1.Canary
-	// The operator accepts that floors are broken where there is no other way.
+	// The operator accepts that floors are broken where no order of moves keeps them.
 	AcceptGap bool
 }
 

@@ -67,10 +67,10 @@ type Step struct {
 	Waiting []string
 	// Every set is the target's, and every node that is up has become ready.
 	Done bool
-	// The moves are of one node and break a floor, since there is no other way and
+	// The moves are of one node and break a floor, since no order of moves keeps it and
 	// the operator accepts it.
 	Gap bool
-	// Why there is no other way, in a sentence.
+	// Which floor is in the way, in a sentence.
 	why string
 	// What the target asks of parts of the nodes.
 	Parts []*storev1.FloorInForce

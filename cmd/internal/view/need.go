@@ -21,7 +21,7 @@ func NeedWhy(need string) string {
 	case fsm.NeedAcceptShortage:
 		return "today's nodes cannot fill it"
 	case NeedAcceptGap:
-		return "a floor is broken on the way, and there is no other way"
+		return "a floor is broken on the way, in whatever order its pools are changed"
 	default:
 		return "the members ask for it"
 	}
