@@ -96,3 +96,29 @@ func TestOneMoreNodeIsEnoughForAPoolOfAll(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+func TestWhatIsLostSaysOfWhatKindItIs(t *testing.T) {
+	c := example(t, "geographic")
+	for fail, want := range map[string]string{
+		"node-3,node:node-1":              "NODES node-1 node-3",
+		"zone:a1":                         "ZONE a1",
+		"zone:c1,zone:a1":                 "UNSPECIFIED zone:a1 zone:c1",
+		"node-3,zone:c1,region:b,zone:c1": "UNSPECIFIED region:b zone:c1 node:node-3",
+	} {
+		told, err := c.Simulate(strings.Split(fail, ","), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := told.GetLoss().GetKind().String()[10:] + " " + strings.Join(told.GetLoss().GetLost(), " "); got != want {
+			t.Errorf("%s: %s, want %s", fail, got, want)
+		}
+	}
+}
+
+// A service on paper never began: no time is made up for it.
+func TestOnPaperNothingIsServingSinceAMoment(t *testing.T) {
+	r, err := example(t, "geographic").Explain("imap", "node-1")
+	if err != nil || r.GetPresent() != "it is wanted serving for pool a-imap; its agent says serving" {
+		t.Errorf("%v, %v", r, err)
+	}
+}

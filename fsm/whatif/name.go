@@ -1,6 +1,7 @@
 package whatif
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -23,10 +24,29 @@ var (
 
 // subject is what a loss is of.
 type subject struct {
-	kind    v1.LossKind // of the first name; UNSPECIFIED where kinds differ
-	names   []string
+	kind    v1.LossKind // UNSPECIFIED where kinds differ
+	lost    []named
 	nodes   map[string]bool
 	members map[string]bool // by id
+}
+
+// named is one thing that is lost.
+type named struct{ kind, name string }
+
+// kindWords are the kinds by which things are named, what is wider first.
+var kindWords = []string{"region", "zone", "member", "node"}
+
+// names are what is lost; where the kind of the loss does not say of what kind
+// they are, each says so: `zone:a1`.
+func (s *subject) names() []string {
+	var names []string
+	for _, l := range s.lost {
+		if s.kind == v1.LossKind_LOSS_KIND_UNSPECIFIED {
+			l.name = l.kind + ":" + l.name
+		}
+		names = append(names, l.name)
+	}
+	return names
 }
 
 // resolve reads the names of losses.
@@ -44,12 +64,14 @@ func (c *Cluster) resolve(fail []string) (subject, error) {
 			s.kind = v1.LossKind_LOSS_KIND_UNSPECIFIED
 		}
 	}
-	slices.SortFunc(s.names, placement.Compare)
-	s.names = slices.Compact(s.names)
+	slices.SortFunc(s.lost, func(a, b named) int {
+		return cmp.Or(slices.Index(kindWords, a.kind)-slices.Index(kindWords, b.kind), placement.Compare(a.name, b.name))
+	})
+	s.lost = slices.Compact(s.lost)
 	switch {
-	case s.kind == v1.LossKind_LOSS_KIND_NODE && len(s.names) > 1:
+	case s.kind == v1.LossKind_LOSS_KIND_NODE && len(s.lost) > 1:
 		s.kind = v1.LossKind_LOSS_KIND_NODES
-	case (s.kind == v1.LossKind_LOSS_KIND_ZONE || s.kind == v1.LossKind_LOSS_KIND_REGION) && len(s.names) > 1:
+	case (s.kind == v1.LossKind_LOSS_KIND_ZONE || s.kind == v1.LossKind_LOSS_KIND_REGION) && len(s.lost) > 1:
 		s.kind = v1.LossKind_LOSS_KIND_UNSPECIFIED
 	}
 	return s, nil
@@ -69,17 +91,17 @@ func (s *subject) add(c *Cluster, word string) (v1.LossKind, error) {
 		if !slices.Contains(ids, name) {
 			return 0, unknown(ErrUnknownNode, "nodes", name, ids)
 		}
-		s.nodes[name], s.names = true, append(s.names, name)
+		s.nodes[name], s.lost = true, append(s.lost, named{kind, name})
 		return v1.LossKind_LOSS_KIND_NODE, nil
 	case "zone":
-		return v1.LossKind_LOSS_KIND_ZONE, s.addPlace(zonesOf(c.Nodes), name, ErrUnknownZone, "zones")
+		return v1.LossKind_LOSS_KIND_ZONE, s.addPlace(zonesOf(c.Nodes), kind, name, ErrUnknownZone, "zones")
 	case "region":
-		return v1.LossKind_LOSS_KIND_REGION, s.addPlace(regionsOf(c.Nodes), name, ErrUnknownRegion, "regions")
+		return v1.LossKind_LOSS_KIND_REGION, s.addPlace(regionsOf(c.Nodes), kind, name, ErrUnknownRegion, "regions")
 	case "member":
 		var names []string
 		for _, m := range c.Members {
 			if m.GetName() == name || m.GetId() == name {
-				s.members[m.GetId()], s.names = true, append(s.names, memberName(m))
+				s.members[m.GetId()], s.lost = true, append(s.lost, named{kind, memberName(m)})
 				return v1.LossKind_LOSS_KIND_MEMBERS, nil
 			}
 			names = append(names, memberName(m))
@@ -89,7 +111,7 @@ func (s *subject) add(c *Cluster, word string) (v1.LossKind, error) {
 	return 0, fmt.Errorf("%w: write node:ID, zone:NAME, region:NAME or member:NAME", ErrUnknownKind)
 }
 
-func (s *subject) addPlace(places map[string][]string, name string, sentinel error, what string) error {
+func (s *subject) addPlace(places map[string][]string, kind, name string, sentinel error, what string) error {
 	nodes := places[name]
 	if nodes == nil {
 		return unknown(sentinel, what, name, slices.Collect(maps.Keys(places)))
@@ -97,7 +119,7 @@ func (s *subject) addPlace(places map[string][]string, name string, sentinel err
 	for _, id := range nodes {
 		s.nodes[id] = true
 	}
-	s.names = append(s.names, name)
+	s.lost = append(s.lost, named{kind, name})
 	return nil
 }
 

@@ -47,8 +47,8 @@ func sameSpots(a, b *placement.Target) bool {
 }
 
 // carriedOut are the nodes, each with just what the target wants there, ready
-// where the node is up, for as long as anything is waited for. Nodes that stay as
-// they are keep their records.
+// where the node is up, for as long as anything is waited for. Since when it is
+// wanted is not said: it never was. Nodes that stay as they are keep their records.
 func (c *Cluster) carriedOut(target *placement.Target) []*v1.Node {
 	long := timestamppb.New(c.Now.Add(-longAgo))
 	wanted, loaned := target.Wanted(c.Topology), target.Loaned()
@@ -70,7 +70,7 @@ func (c *Cluster) carriedOut(target *placement.Target) []*v1.Node {
 		for _, service := range slices.Sorted(maps.Keys(want)) {
 			n.Assignments = append(n.Assignments, &v1.Assignment{
 				Service: service, Node: n.GetId(), Pool: want[service], Borrowed: wanted[n.GetId()][service] == "",
-				Wanted: v1.Wanted_WANTED_SERVING, Since: long, Drain: drains[service], Revision: c.Revision,
+				Wanted: v1.Wanted_WANTED_SERVING, Drain: drains[service], Revision: c.Revision,
 			})
 			if live(n) {
 				n.Reports = append(n.Reports, &v1.ServiceReport{Service: service, State: v1.ServiceState_SERVICE_STATE_SERVING, Since: long})

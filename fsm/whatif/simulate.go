@@ -37,7 +37,7 @@ func (c *Cluster) Simulate(fail []string, withReturn bool) (*v1.SimulateResponse
 	}
 	run := &simulation{begin: c, now: c, subject: s, policy: c.Topology.GetPolicy(), keys: c.floorKeys(), answer: &v1.SimulateResponse{}}
 	left, quorum := c.electorate().without(s.members)
-	run.answer.Loss = &v1.Loss{Kind: s.kind, Lost: s.names, Alike: 1, Quorum: quorum}
+	run.answer.Loss = &v1.Loss{Kind: s.kind, Lost: s.names(), Alike: 1, Quorum: quorum}
 	run.lose()
 	if quorum {
 		err = run.fail()

@@ -126,7 +126,7 @@ after down_after, 10s: imap 2 jmap 2 smtp-inbound 3 smtp-outbound 3 webdav 0
   `+why+`after replace_after, 5m10s: imap 2 jmap 2 smtp-inbound 3 smtp-outbound 3 webdav 0
   `+why+`after return, 5m10s: imap 2 jmap 2 smtp-inbound 3 smtp-outbound 3 webdav 2
 `)
-	if l := r.GetLoss(); l.GetQuorum() || !slices.Equal(l.GetLost(), []string{"m1", "m2", "node-7", "node-8"}) {
+	if l := r.GetLoss(); l.GetQuorum() || !slices.Equal(l.GetLost(), []string{"member:m1", "member:m2", "node:node-7", "node:node-8"}) {
 		t.Errorf("%v", l)
 	}
 	if _, r := simulated(t, c, false, "member:m2"); !r.GetLoss().GetQuorum() || r.GetLoss().GetKind() != v1.LossKind_LOSS_KIND_MEMBERS {

@@ -45,25 +45,25 @@ func Simulate(w io.Writer, look Look, r *v1.SimulateResponse, wide bool) error {
 
 // lost says what fails, with its verb.
 func lost(l *v1.Loss) string {
-	names := l.GetLost()
-	fails := " fails"
-	if len(names) != 1 {
-		fails = " fail"
+	kind := map[v1.LossKind]string{v1.LossKind_LOSS_KIND_ZONE: "zone", v1.LossKind_LOSS_KIND_REGION: "region", v1.LossKind_LOSS_KIND_MEMBERS: "member"}[l.GetKind()]
+	names := make([]string, len(l.GetLost()))
+	for i, name := range l.GetLost() {
+		switch {
+		case kind != "":
+			name = kind + " " + name
+		case l.GetKind() == v1.LossKind_LOSS_KIND_UNSPECIFIED:
+			name = strings.Replace(strings.TrimPrefix(name, "node:"), ":", " ", 1)
+		}
+		names[i] = name
 	}
-	kind := ""
-	switch l.GetKind() {
-	case v1.LossKind_LOSS_KIND_ZONE:
-		kind = "zone "
-	case v1.LossKind_LOSS_KIND_REGION:
-		kind = "region "
-	case v1.LossKind_LOSS_KIND_MEMBERS:
-		kind = "member "
+	switch n := len(names); n {
+	case 0:
+		return "nothing fails"
+	case 1:
+		return names[0] + " fails"
 	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1] + " fail"
 	}
-	if len(names) != 1 && kind != "" {
-		kind = strings.TrimSpace(kind) + "s "
-	}
-	return kind + strings.Join(names, ", ") + fails
 }
 
 func stageReady(look Look, stage *v1.Stage) *table.Table {

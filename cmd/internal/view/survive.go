@@ -80,6 +80,9 @@ func lossCounts(look Look, r *v1.SurviveResponse) *table.Table {
 	for _, kind := range lossKinds {
 		cases := count(r.GetLosses(), kind)
 		if cases == 0 {
+			if kind == v1.LossKind_LOSS_KIND_NODES && r.GetLeftOut() != "" {
+				t.Row(lossWord(kind), "left out", "", "")
+			}
 			continue
 		}
 		row := []any{lossWord(kind), fmt.Sprint(cases)}

@@ -180,7 +180,8 @@ func (x *ServiceLoss) GetBefore() uint32 {
 type Loss struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Kind  LossKind               `protobuf:"varint,1,opt,name=kind,proto3,enum=roster.v1.LossKind" json:"kind,omitempty"`
-	// Ids of nodes or members, or the name of the zone or region.
+	// Ids of nodes or members, or the name of the zone or region. Where kind is not
+	// specified, since several are lost, each with its kind: `zone:a1`.
 	Lost []string `protobuf:"bytes,2,rep,name=lost,proto3" json:"lost,omitempty"`
 	// Every service that has a floor, and every part with one, sorted by name.
 	Services []*ServiceLoss `protobuf:"bytes,3,rep,name=services,proto3" json:"services,omitempty"`
