@@ -108,8 +108,8 @@ func (d *draft) admit(c *storev1.ApplyTopology, wanted *v1.Topology, nodes []*v1
 	}); err != nil {
 		return nil, unfit(codeFailedPrecondition, ReasonImpossible, err)
 	}
-	if short(target, nodes) && !c.GetAcceptShortage() {
-		return nil, refused(codeFailedPrecondition, ReasonShortage, "today's nodes cannot fill it: %s; %s, or use --accept-shortage", shortageWords(target.Shortages), shortageMend(&d.core, effective, target, nodes, freezes, now))
+	if lacks := shortages(effective, target, nodes); len(lacks) > 0 && !c.GetAcceptShortage() {
+		return nil, refused(codeFailedPrecondition, ReasonShortage, "today's nodes cannot fill it: %s; %s, or use --accept-shortage", shortageWords(lacks), shortageMend(&d.core, effective, target, nodes, freezes, now))
 	}
 	if !c.GetAllowStop() {
 		if why := stops(d.effective, effective, target, nodes); why != "" {

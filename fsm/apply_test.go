@@ -156,6 +156,20 @@ func TestAShortageNeedsConsent(t *testing.T) {
 	b.mustDo(c)
 }
 
+func TestANodeThatNobodyRegisteredNeedsConsent(t *testing.T) {
+	b := initialised(t)
+	b.nodes(2)
+	top := &v1.Topology{Name: "named", Pools: []*v1.Pool{{Name: "all", Services: []string{"imap"}, Size: &v1.Pool_Count{Count: 1}, Nodes: []string{"node-[1-9]", "node-22"}}}}
+	r := b.refuse(ReasonShortage, apply(top))
+	for _, word := range []string{"pool all names node-22", "no node of that name is registered", "--accept-shortage"} {
+		if !strings.Contains(r.GetRefusal().GetMessage(), word) {
+			t.Errorf("the refusal does not say %q: %v", word, r)
+		}
+	}
+	top.Pools[0].Nodes = top.Pools[0].Nodes[:1]
+	b.mustDo(apply(top))
+}
+
 func TestARollbackMakesOldContentANewRevision(t *testing.T) {
 	l := standardLimits
 	l.revisions = 3

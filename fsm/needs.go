@@ -3,6 +3,7 @@ package fsm
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -25,7 +26,7 @@ func Needs(s *State, wanted *v1.Topology, source []byte, effective *v1.Topology,
 	}
 	nodes := s.Nodes()
 	var needs []string
-	if short(target, nodes) {
+	if len(shortages(effective, target, nodes)) > 0 {
 		needs = append(needs, NeedAcceptShortage)
 	}
 	if stops(s.Effective(), effective, target, nodes) != "" {
@@ -34,10 +35,14 @@ func Needs(s *State, wanted *v1.Topology, source []byte, effective *v1.Topology,
 	return needs
 }
 
-// short says whether today's nodes cannot fill a topology. Before the first
-// node registers, everything is short, and no mistake.
-func short(target *placement.Target, nodes []*v1.Node) bool {
-	return len(nodes) > 0 && len(target.Shortages) > 0
+// shortages are what today's nodes cannot fill of a topology, and the nodes that
+// it names and nobody registered. Before the first node registers, everything is
+// short, and no mistake.
+func shortages(effective *v1.Topology, target *placement.Target, nodes []*v1.Node) []*v1.Shortage {
+	if len(nodes) == 0 {
+		return nil
+	}
+	return slices.Concat(target.Shortages, placement.Unknown(effective, nodes))
 }
 
 func amount(n int, noun string) string {

@@ -54,15 +54,6 @@ func (l *lending) outsized(t *Target, shortages []*v1.Shortage) []*v1.Shortage {
 	return shortages
 }
 
-// registered lists the nodes of the view.
-func (l *lending) registered() []*v1.Node {
-	nodes := make([]*v1.Node, len(l.nodes))
-	for i := range l.nodes {
-		nodes[i] = l.nodes[i].Node
-	}
-	return nodes
-}
-
 // openSeats counts what the pools of a service are short of.
 func (l *lending) openSeats(s int, t *Target) int {
 	open := 0

@@ -93,6 +93,8 @@ func (c *Cluster) Plan(top *v1.Topology) (*v1.Plan, error) {
 	}
 	plan := rollout.Plan(c.rollout(effective, target))
 	plan.Revision = c.Revision
+	plan.Shortages = append(plan.Shortages, placement.Unknown(effective, c.Nodes)...)
+	plan.Notices = c.notices(effective)
 	plan.Conflicts = placement.Conflicts(seen)
 	plan.Spreads = target.Spreads
 	if plan.Unkept, err = c.Unkept(effective); err != nil {

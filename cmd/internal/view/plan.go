@@ -45,6 +45,9 @@ func planBody(out *strings.Builder, look Look, response *v1.PlanTopologyResponse
 		}
 		out.WriteString(look.Paint.Warn(lead) + Shortage(shortage) + "\n")
 	}
+	for _, notice := range plan.GetNotices() {
+		out.WriteString(look.Paint.Warn("Mind: ") + notice + "\n")
+	}
 	spreads(out, look, plan.GetSpreads())
 	if unkept := plan.GetUnkept(); len(unkept) > 0 {
 		out.WriteString(look.Paint.Bad("What it promises and would not keep:") + "\n")
@@ -89,7 +92,7 @@ func waiting(s *v1.Shortage) bool { return s.GetPool() == "" && s.GetService() =
 // Shortage is a shortage in a sentence.
 func Shortage(s *v1.Shortage) string {
 	// The placement's own sentence names the pool and the numbers already.
-	if waiting(s) || s.GetPool() != "" && strings.HasPrefix(s.GetReason(), "pool "+s.GetPool()+" wants ") {
+	if says := strings.TrimPrefix(s.GetReason(), "pool "+s.GetPool()+" "); waiting(s) || s.GetPool() != "" && (strings.HasPrefix(says, "wants ") || strings.HasPrefix(says, "names ")) {
 		return s.GetReason()
 	}
 	what := "pool " + s.GetPool()

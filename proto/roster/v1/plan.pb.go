@@ -1058,8 +1058,8 @@ type Plan struct {
 	Spreads []*SpreadBound `protobuf:"bytes,13,rep,name=spreads,proto3" json:"spreads,omitempty"`
 	// Promises of `survives` that it would not keep.
 	Unkept []string `protobuf:"bytes,14,rep,name=unkept,proto3" json:"unkept,omitempty"`
-	// What it names and nobody knows, what ends with it, and what keeps it waiting, in
-	// sentences: to be read, and nothing to be consented to.
+	// What it names and nobody knows, and what ends with it, in sentences: to be
+	// read, and nothing to be consented to.
 	Notices       []string `protobuf:"bytes,15,rep,name=notices,proto3" json:"notices,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
