@@ -71,7 +71,7 @@ func (l *lending) idle(k int, there []int) []int {
 	var idle []int
 	for i := range l.nodes {
 		n := &l.nodes[i]
-		if !l.spare(i) || slices.Contains(l.seats[i], k) || busy[i] || !n.barrier[k].open() || l.closed(n, l.pools[k].services) != free {
+		if !l.spare(i) || !l.lends(i) || slices.Contains(l.seats[i], k) || busy[i] || !n.barrier[k].open() || l.closed(n, l.pools[k].services) != free {
 			continue
 		}
 		if !slices.ContainsFunc(l.pools[k].services, func(s int) bool { return l.unfit(i, s) != free }) {

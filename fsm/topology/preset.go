@@ -247,7 +247,7 @@ func seatsOf(pools []mix, nodes []*v1.Node) (counts []int, lack *shortOf) {
 		return nil, lack
 	}
 	full := make([]bool, len(pools))
-	for range len(nodes) - len(pools) {
+	for taken(all-1) < len(nodes) {
 		best := -1
 		for i, p := range pools {
 			// share/(2·count+1), compared without a division; ties to the first.

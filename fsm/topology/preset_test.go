@@ -141,6 +141,9 @@ func TestAPresetGivesEachPoolANodeThatCanRunIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	filled(t, top, nodes)
+	if n := top.GetPools()[0].GetCount(); n != 6 {
+		t.Errorf("imap has %d seats on the six nodes that run nothing else", n)
+	}
 	rapid.Check(t, func(t *rapid.T) {
 		model := rapid.SampledFrom(Models()).Draw(t, "model")
 		nodes := drawNodes(t)
