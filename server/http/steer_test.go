@@ -19,7 +19,7 @@ func (a *api) Survive(_ context.Context, r *v1.SurviveRequest) (*v1.SurviveRespo
 	if r.GetWithoutPairs() {
 		return nil, status.Error(codes.ResourceExhausted, "this member works out 8 such questions already")
 	}
-	loss := &v1.Loss{Kind: v1.LossKind_LOSS_KIND_NODE, Lost: []string{"node-3"}, Alike: 2, Quorum: true, Services: []*v1.ServiceLoss{{Service: "imap", Ready: 1, Recovered: 2, Floor: 2}}}
+	loss := &v1.Loss{Kind: v1.LossKind_LOSS_KIND_NODE, Lost: []string{"node-3"}, Alike: 2, Quorum: true, Services: []*v1.ServiceLoss{{Service: "imap", Ready: 1, Recovered: 2, Floor: 2, Before: 2}}}
 	return &v1.SurviveResponse{Losses: []*v1.Loss{loss}}, nil
 }
 
@@ -55,7 +55,7 @@ func TestRolloutsAndWhatIfHaveTheJSONOfTheCLI(t *testing.T) {
 		{"RolloutService/GetRollout", `{}`, "rollout.canary", `null`},
 		{"RolloutService/GetRollout", `{"stale": true}`, "rollout.waiting", `[]`},
 		{"WhatIfService/Survive", `{}`, "losses.0.kind", `"node"`},
-		{"WhatIfService/Survive", `{}`, "losses.0.services.0", `{"service":"imap","ready":1,"recovered":2,"floor":2}`},
+		{"WhatIfService/Survive", `{}`, "losses.0.services.0", `{"service":"imap","ready":1,"recovered":2,"floor":2,"part":"","before":2}`},
 		{"WhatIfService/Survive", `{"source": "bmFtZTogeAo=", "file_name": "x.yaml"}`, "fatal_at_once", `[]`},
 		{"WhatIfService/Simulate", `{"fail": ["zone:a1"]}`, "stages.0.after", `"10s"`},
 		{"WhatIfService/Simulate", `{"fail": ["zone:a1"]}`, "stages.0.waves.0.moves.0.action", `"start"`},
