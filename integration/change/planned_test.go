@@ -239,6 +239,7 @@ func (s *scene) transition(name, model string, floors map[string]int) step {
 	status := s.Settled(site.Bound, model)
 	s.Watcher.Floors(site.FloorsOf(status))
 	s.Watcher.Expect(name, status.Ready())
+	s.looks(name, serving(s.MustDuties()))
 	return step{name, waves, len(brakes)}
 }
 

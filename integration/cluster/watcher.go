@@ -154,10 +154,12 @@ func (w *Watcher) Applied(text string) {
 	w.mark(history.Record{Mark: history.MarkApplied, Text: text})
 }
 
-// Expect says how many nodes answer for each service now, or soon.
+// Expect says how many nodes answer for each service now, or soon. What is done
+// next must not undo that before the checker has looked.
 func (w *Watcher) Expect(text string, counts map[string]int) {
 	w.t.Helper()
 	w.mark(history.Record{Mark: history.MarkExpect, Text: text, Counts: counts})
+	<-time.After(5 * w.interval)
 }
 
 // Verdict ends the watch and has the log judged, with further flags of the
