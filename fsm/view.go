@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
@@ -40,7 +39,7 @@ func placementView(c *core, effective *v1.Topology, nodes []*v1.Node, freezes []
 		}
 	}
 	view.Prefer = preferred(c, effective)
-	view.Frozen = frozenPlaces(freezes, now)
+	view.Frozen = rollout.FrozenPlaces(freezes, now)
 	return view
 }
 
@@ -75,24 +74,6 @@ func shareData(effective *v1.Topology) *v1.Topology {
 		}
 	}
 	return shared
-}
-
-// frozenPlaces says which nodes lie in a place that is frozen: what is to be
-// begun is begun elsewhere. Where everything is frozen, or a pool or a service,
-// there is no elsewhere.
-func frozenPlaces(freezes []*v1.Freeze, now time.Time) func(*v1.Node) bool {
-	var scopes []string
-	for _, f := range freezes {
-		if kind, _, _ := strings.Cut(f.GetScope(), ":"); rollout.InForce(f, now) && slices.Contains([]string{"node", "zone", "region"}, kind) {
-			scopes = append(scopes, f.GetScope())
-		}
-	}
-	if len(scopes) == 0 {
-		return nil
-	}
-	return func(n *v1.Node) bool {
-		return slices.ContainsFunc(scopes, func(scope string) bool { return rollout.Covers(scope, n, nil) })
-	}
 }
 
 // Rollout is the view that the next steps towards a target are decided from.

@@ -3,7 +3,6 @@ package whatif
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"roster/fsm/placement"
 	"roster/fsm/rollout"
@@ -16,7 +15,7 @@ import (
 // with.
 func (c *Cluster) placement(effective *v1.Topology) placement.View {
 	v := placement.View{
-		Topology: effective, Nodes: c.Nodes, Now: c.Now, Floors: map[string]uint32{}, Frozen: Frozen(c.Restraints.Freezes, c.Now),
+		Topology: effective, Nodes: c.Nodes, Now: c.Now, Floors: map[string]uint32{}, Frozen: rollout.FrozenPlaces(c.Restraints.Freezes, c.Now),
 	}
 	if effective == c.Topology {
 		v.Prefer = c.Prefer
@@ -77,22 +76,4 @@ func (c *Cluster) floorsUnder(effective *v1.Topology) map[string]*storev1.FloorI
 		return c.Floors
 	}
 	return rollout.FloorsUnder(c.Floors, effective, c.Nodes)
-}
-
-// Frozen says which nodes lie in a place that is frozen: what is to be begun is
-// begun elsewhere. Where everything is frozen, or a pool or a service, there is no
-// elsewhere. nil: none does.
-func Frozen(freezes []*v1.Freeze, now time.Time) func(*v1.Node) bool {
-	var scopes []string
-	for _, f := range freezes {
-		if kind, _, _ := strings.Cut(f.GetScope(), ":"); rollout.InForce(f, now) && slices.Contains([]string{"node", "zone", "region"}, kind) {
-			scopes = append(scopes, f.GetScope())
-		}
-	}
-	if len(scopes) == 0 {
-		return nil
-	}
-	return func(n *v1.Node) bool {
-		return slices.ContainsFunc(scopes, func(scope string) bool { return rollout.Covers(scope, n, nil) })
-	}
 }

@@ -1,4 +1,4 @@
-package fsm
+package rollout
 
 import (
 	"testing"
@@ -18,11 +18,11 @@ func TestAFrozenPlaceGetsNothingNew(t *testing.T) {
 		"node:node-1": true, "zone:a1": true, "region:a": true, "node:node-2": false, "zone:a2": false, "region:b": false,
 		"all": false, "pool:imap": false, "service:imap": false,
 	} {
-		closed := frozenPlaces([]*v1.Freeze{{Scope: scope, Expires: timestamppb.New(now.Add(time.Minute))}}, now)
+		closed := FrozenPlaces([]*v1.Freeze{{Scope: scope, Expires: timestamppb.New(now.Add(time.Minute))}}, now)
 		if got := closed != nil && closed(node); got != want {
 			t.Errorf("%s: %v, want %v", scope, got, want)
 		}
-		if closed := frozenPlaces([]*v1.Freeze{{Scope: scope, Expires: timestamppb.New(now)}}, now); closed != nil {
+		if closed := FrozenPlaces([]*v1.Freeze{{Scope: scope, Expires: timestamppb.New(now)}}, now); closed != nil {
 			t.Errorf("%s: frozen after its time", scope)
 		}
 	}
