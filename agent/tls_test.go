@@ -13,6 +13,7 @@ import (
 	"google.golang.org/grpc/credentials"
 
 	"roster/client/identity"
+	"roster/integration/await"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -78,12 +79,7 @@ func memberOn(t *testing.T, l net.Listener, options ...grpc.ServerOption) *membe
 // wait polls in real time.
 func wait(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20s: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	await.True(t, 20*time.Second, what, holds)
 }
 
 func TestMembersAreReachedByTLSAndOnlyTheClustersOwn(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"roster/integration/await"
 	"strings"
 	"testing"
 	"time"
@@ -133,15 +134,5 @@ func (c *Cluster) Settled(bound time.Duration, name string) *Status {
 // Until waits for a condition; its last error is what the test then says.
 func Until(t testing.TB, bound time.Duration, what string, condition func() error) {
 	t.Helper()
-	deadline := time.Now().Add(bound)
-	for {
-		err := condition()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: still not after %v: %v", what, bound, err)
-		}
-		<-time.After(50 * time.Millisecond)
-	}
+	await.Within(t, bound, 50*time.Millisecond, what, condition)
 }

@@ -11,6 +11,7 @@ import (
 	"roster/agent/driver/builtin"
 	"roster/agent/driver/conformance"
 	"roster/agent/probe"
+	"roster/integration/await"
 	"roster/integration/leak"
 	v1 "roster/proto/roster/v1"
 )
@@ -120,12 +121,7 @@ func TestAStartWithADelayOpensItsPortLater(t *testing.T) {
 	must(t, d.Remove(t.Context(), "imap"))
 	d.SetStartDelay("imap", 10*time.Millisecond)
 	must(t, d.Ensure(t.Context(), "imap"))
-	for deadline := time.Now().Add(10 * time.Second); check(imap) != nil; {
-		if time.Now().After(deadline) {
-			t.Fatal("it never opened")
-		}
-		time.Sleep(time.Millisecond)
-	}
+	await.Within(t, 10*time.Second, time.Millisecond, "it opens", func() error { return check(imap) })
 }
 
 func TestACrashEndsEverySessionAndIsObserved(t *testing.T) {

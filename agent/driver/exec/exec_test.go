@@ -14,6 +14,7 @@ import (
 	"roster/agent/driver"
 	"roster/agent/driver/conformance"
 	"roster/agent/driver/exec"
+	"roster/integration/await"
 	v1 "roster/proto/roster/v1"
 )
 
@@ -160,11 +161,7 @@ func TestWhatSomebodyElseStartedAfterACrashIsNotStopped(t *testing.T) {
 	answers(t, imap)
 	pid := observe(t, d, "imap").PID
 	must(t, syscall.Kill(int(pid), syscall.SIGKILL))
-	for deadline := time.Now().Add(time.Minute); observe(t, d, "imap").Running; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("its end is not seen")
-		}
-	}
+	await.True(t, time.Minute, "its end is seen", func() bool { return !observe(t, d, "imap").Running })
 	byHand(t, imap, "start")
 	answers(t, imap)
 	must(t, d.Remove(t.Context(), "imap"))

@@ -16,6 +16,7 @@ import (
 	"roster/agent/driver"
 	"roster/agent/driver/exec"
 	"roster/agent/probe"
+	"roster/integration/await"
 	"roster/integration/leak"
 	"roster/integration/loopback"
 	v1 "roster/proto/roster/v1"
@@ -175,15 +176,7 @@ func observe(t *testing.T, d *exec.Driver, name string) driver.Observation {
 
 func answers(t *testing.T, s exec.Service) {
 	t.Helper()
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(5 * time.Millisecond) {
-		err := probe.Check(t.Context(), s.Endpoints[0])
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%s does not answer: %v", s.Name, err)
-		}
-	}
+	await.Within(t, time.Minute, 5*time.Millisecond, s.Name+" answers", func() error { return probe.Check(t.Context(), s.Endpoints[0]) })
 }
 
 func must(t *testing.T, err error) {

@@ -14,6 +14,7 @@ import (
 
 	"roster/agent/driver"
 	"roster/agent/driver/process"
+	"roster/integration/await"
 	"roster/integration/leak"
 	v1 "roster/proto/roster/v1"
 )
@@ -179,10 +180,5 @@ func must(t *testing.T, err error) {
 // eventually waits until a condition holds.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !holds(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 20s: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
+	await.True(t, 20*time.Second, what, holds)
 }
